@@ -1,0 +1,48 @@
+# Everything a person needs: `make demo` to see it, `make test` to trust it. Each does its own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo test lint bench chaos lock clean
+
+PY := .venv/bin/python
+
+help:
+	@echo "make demo    the whole product on this machine, with sample patients and pocket phones"
+	@echo "make test    lint, types and every test"
+	@echo "make setup | lint | bench | chaos | clean"
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.txt pyproject.toml
+	@sh .ci/venv requirements.txt
+	@touch $@
+
+dev: .venv/.ready-dev
+
+.venv/.ready-dev: requirements-dev.txt pyproject.toml
+	@sh .ci/venv requirements-dev.txt
+	@touch $@ .venv/.ready
+
+demo: setup
+	@exec .venv/bin/notifier demo $(ARGS)
+
+lint: dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: lint
+	@sh .ci/browser
+	$(PY) -m pytest $(ARGS)
+
+bench: dev
+	$(PY) -m tests.bench $(ARGS)
+
+chaos: dev
+	$(PY) -m pytest tests/edges -k "killed or away or race" $(ARGS)
+
+# The lock files hold versions and hashes and no addresses. Needs uv, which is not needed for anything else.
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header -q --extra build pyproject.toml -o requirements.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header -q --extra build --extra dev pyproject.toml -o requirements-dev.txt
+
+clean:
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
