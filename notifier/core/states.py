@@ -58,7 +58,7 @@ class EventState(StrEnum):
     CANCELLED = "cancelled"
 
 
-M, T, I, P, E = MessageState, TicketState, InboundState, PlanState, EventState
+M, T, P, E = MessageState, TicketState, PlanState, EventState
 
 _JOURNEY = [P.VERIFIED, P.SUPPLIES_READY, P.DELIVERY_SET, P.DELIVERED, P.TAUGHT, P.FIRST_DOSE, P.ACTIVE]
 _ALWAYS = {P.PAUSED, P.ENDING, P.ENDED, P.DECEASED}
@@ -80,7 +80,7 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         T.ACKNOWLEDGED: {T.OPEN, T.RESOLVED},
         T.RESOLVED: set(),
     },
-    I: {I.RECEIVED: {I.TRIAGED}, I.TRIAGED: set()},
+    InboundState: {InboundState.RECEIVED: {InboundState.TRIAGED}, InboundState.TRIAGED: set()},
     P: {
         P.RECEIVED: {P.VERIFIED, P.PAUSED, P.ENDED, P.DECEASED},
         # Gates look at facts, so a plan may skip states, but it never walks back along the journey.

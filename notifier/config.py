@@ -1,0 +1,116 @@
+"""Settings: read once, checked all together, frozen. A process with wrong ones dies at birth with all the reasons."""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from notifier import clock
+from notifier.errors import Misconfigured
+
+TWILIO = "https://api.twilio.com"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the environment may say; the README's table of settings tells what each means."""
+
+    database_url: str
+    redis_url: str
+    twilio_account_sid: str
+    public_base_url: str
+    twilio_auth_token: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
+    twilio_api_key: str = ""
+    twilio_api_secret: str = field(default="", repr=False)
+    twilio_api_base_url: str = TWILIO
+    catalog: Path | None = None
+    log_format: str = "json"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Reads and checks every setting. Raises Misconfigured, which names all that are wrong at once."""
+        env = os.environ if env is None else env
+        wrong: list[str] = []
+
+        def needed(name: str) -> str:
+            value = env.get(name, "").strip()
+            if not value:
+                wrong.append(f"{name} is not set")
+            return value
+
+        settings = cls(
+            database_url=env.get("DATABASE_URL") or "sqlite:///notifier.db",
+            redis_url=env.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
+            twilio_account_sid=needed("TWILIO_ACCOUNT_SID"),
+            twilio_auth_token=needed("TWILIO_AUTH_TOKEN"),
+            twilio_api_key=env.get("TWILIO_API_KEY", ""),
+            twilio_api_secret=env.get("TWILIO_API_SECRET", ""),
+            twilio_api_base_url=(env.get("TWILIO_API_BASE_URL") or TWILIO).rstrip("/"),
+            public_base_url=needed("PUBLIC_BASE_URL").rstrip("/"),
+            secret_key=needed("SECRET_KEY"),
+            encryption_keys=tuple(key.strip() for key in needed("ENCRYPTION_KEYS").split(",") if key.strip()),
+            catalog=Path(env["NOTIFIER_CATALOG"]) if env.get("NOTIFIER_CATALOG") else None,
+            log_format=env.get("LOG_FORMAT") or "json",
+        )
+        wrong += settings.faults()
+        if value := env.get("NOTIFIER_CLOCK"):
+            wrong += _clock_faults(value, settings.twilio_api_base_url)
+        if wrong:
+            raise Misconfigured("; ".join(wrong))
+        return settings
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values given, one sentence each."""
+        found = []
+        try:
+            make_url(self.database_url)
+        except ArgumentError:
+            found.append("DATABASE_URL is not a database URL, such as postgresql+psycopg://user@host/notifier")
+        if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
+            found.append("REDIS_URL must start with redis://, rediss://, redis+sentinel:// or unix://")
+        if self.twilio_account_sid and not self.twilio_account_sid.startswith("AC"):
+            found.append("TWILIO_ACCOUNT_SID must start with AC")
+        if bool(self.twilio_api_key) != bool(self.twilio_api_secret):
+            found.append("TWILIO_API_KEY and TWILIO_API_SECRET must be set together")
+        for name, url in (
+            ("PUBLIC_BASE_URL", self.public_base_url),
+            ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
+        ):
+            parts = urlsplit(url)
+            if url and not (parts.scheme in ("http", "https") and parts.hostname):
+                found.append(f"{name} must be a web address such as https://notifier.example.com")
+        if self.secret_key and len(self.secret_key.encode()) < 32:
+            found.append("SECRET_KEY must have 32 bytes or more")
+        for number, key in enumerate(self.encryption_keys, start=1):
+            if not _is_key(key):
+                found.append(f"ENCRYPTION_KEYS: key {number} is not 32 bytes in URL-safe base64")
+        if self.catalog and not self.catalog.is_dir():
+            found.append("NOTIFIER_CATALOG is not a folder")
+        if self.log_format not in ("json", "text"):
+            found.append("LOG_FORMAT must be json or text")
+        return found
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _clock_faults(value: str, api: str) -> list[str]:
+    try:
+        clock.parse(value)
+    except Misconfigured as error:
+        return [str(error)]
+    if urlsplit(api).hostname == urlsplit(TWILIO).hostname:
+        return ["NOTIFIER_CLOCK must not be set while TWILIO_API_BASE_URL is Twilio's own"]
+    return []

@@ -1,0 +1,111 @@
+"""Engine and sessions, the column types for instants and sealed text, and birth that happens once."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, DateTime, Dialect, Engine, LargeBinary, create_engine, event, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+from notifier import sealing
+
+
+class Base(DeclarativeBase):
+    """Every table."""
+
+
+Row = TypeVar("Row", bound=Base)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, in UTC both ways. A naive datetime is a fault of ours and raises ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Sealed(TypeDecorator[str]):
+    """Text that only the keyring can read."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else sealing.keyring().seal(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else sealing.keyring().open(bytes(value))
+
+
+class SealedJSON(TypeDecorator[Any]):
+    """A JSON value that only the keyring can read."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        return None if value is None else sealing.keyring().seal(json.dumps(value, ensure_ascii=False))
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(sealing.keyring().open(bytes(value)))
+
+
+def connect(url: str) -> Engine:
+    """The engine for a SQLAlchemy URL. Errors never quote what was being stored."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 15, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=20,
+        max_overflow=20,
+        connect_args={"connect_timeout": 3},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves, below
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that may write takes its place in the queue at once: one that reads first and
+    # writes later would be refused without waiting if another had written in between.
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    """Sessions whose rows stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def add_once(session: Session, row: Row, by: InstrumentedAttribute[Any]) -> tuple[Row, bool]:
+    """Insert `row` unless one with the same `by` stands already. Returns (the row that stands, was it new)."""
+    cls, value = type(row), getattr(row, by.key)
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return session.scalars(select(cls).where(by == value)).one(), False
+    return row, True

@@ -1,0 +1,12 @@
+"""Run by Alembic: migrates over the connection that upgrade() holds, in its transaction."""
+
+from alembic import context
+
+from notifier import models
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection, target_metadata=models.Base.metadata, transactional_ddl=True, render_as_batch=False
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,560 @@
+"""The tables, their unique keys and their check constraints. Statuses move through journal.py and nowhere else."""
+
+import uuid
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from notifier.core.states import EventState, InboundState, MessageState, PlanState, TicketState
+from notifier.core.vocabulary import (
+    Administration,
+    Channel,
+    Consent,
+    EventKind,
+    Intent,
+    Line,
+    Pages,
+    Prompt,
+    Role,
+    Source,
+    Storage,
+    Therapy,
+    Urgency,
+)
+from notifier.db import Base, Instant, Sealed, SealedJSON
+
+
+def word(enum: type[StrEnum]) -> Enum:
+    """A column that holds one word of an enum, as text."""
+    return Enum(
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=24,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def key() -> Mapped[uuid.UUID]:
+    """A primary key that nobody can guess."""
+    return mapped_column(primary_key=True, default=uuid.uuid4)
+
+
+# --- the pharmacy -------------------------------------------------------------------------------------------------
+
+
+class Site(Base):
+    """A pharmacy's branch: the numbers it sends from and what patients are told to call."""
+
+    __tablename__ = "site"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    brand: Mapped[str] = mapped_column(String(60))  # the sender's name at the start of each text
+    timezone: Mapped[str] = mapped_column(String(64))
+    sms_from: Mapped[str | None] = mapped_column(String(34))
+    messaging_service: Mapped[str | None] = mapped_column(String(34))
+    voice_from: Mapped[str | None] = mapped_column(String(34))
+    phone: Mapped[str] = mapped_column(String(34))  # the 24/7 number that patients are told
+    languages: Mapped[list[str]] = mapped_column(JSON)
+    quiet_hours: Mapped[str] = mapped_column(String(11), default="20:00-08:00")
+    sender_rate: Mapped[float] = mapped_column(default=1.0)  # segments a second
+    call_rate: Mapped[float] = mapped_column(default=1.0)  # calls a second
+
+
+class Staff(Base):
+    """A person who works here: signs in, is paged, owns tickets. The last resort is one too, without roles."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[uuid.UUID] = key()
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(Sealed)
+    email: Mapped[str | None] = mapped_column(Sealed)
+    email_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    phone: Mapped[str | None] = mapped_column(Sealed)
+    phone_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    roles: Mapped[list[str]] = mapped_column(JSON, default=list)
+    sites: Mapped[list[str]] = mapped_column(JSON, default=list)  # empty: every site
+    languages: Mapped[list[str]] = mapped_column(JSON, default=list)
+    pages: Mapped[Pages] = mapped_column(word(Pages), default=Pages.SMS)
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class OnCallShift(Base):
+    """Who holds which rung of a role: always, in a weekly pattern, or from when to when."""
+
+    __tablename__ = "on_call_shift"
+
+    id: Mapped[uuid.UUID] = key()
+    site: Mapped[str] = mapped_column(String(64))  # "*": every site
+    role: Mapped[Role] = mapped_column(word(Role))
+    rung: Mapped[int] = mapped_column(default=0)  # 0 is asked first
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"))
+    days: Mapped[list[str]] = mapped_column(JSON, default=list)  # ["mon", ...]; empty: every day
+    hours: Mapped[str | None] = mapped_column(String(11))  # "19:00-07:00" in the site's zone
+    starts_at: Mapped[datetime | None] = mapped_column(Instant)
+    ends_at: Mapped[datetime | None] = mapped_column(Instant)
+    is_override: Mapped[bool] = mapped_column(default=False)
+    staff: Mapped[Staff] = relationship(lazy="joined")
+
+
+class Ladder(Base):
+    """The rungs for one urgency: [{"who", "by", "after" (minutes)}], as pharmacy.toml gave them."""
+
+    __tablename__ = "ladder"
+
+    urgency: Mapped[Urgency] = mapped_column(word(Urgency), primary_key=True)
+    rungs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class ApiToken(Base):
+    """Another system's key to the API; only its hash is kept."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[uuid.UUID] = key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+# --- patients and plans -------------------------------------------------------------------------------------------
+
+
+class Patient(Base):
+    """A person on home infusion."""
+
+    __tablename__ = "patient"
+    __table_args__ = (UniqueConstraint("site_key", "external_id"),)
+
+    id: Mapped[uuid.UUID] = key()
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    external_id: Mapped[str] = mapped_column(String(100))
+    given_name: Mapped[str] = mapped_column(Sealed)
+    family_name: Mapped[str] = mapped_column(Sealed)
+    postal_code: Mapped[str | None] = mapped_column(Sealed)
+    timezone: Mapped[str] = mapped_column(String(64))
+    welcomed: Mapped[bool] = mapped_column(default=False)  # the consent text went out before we knew the patient
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    site: Mapped[Site] = relationship(lazy="joined")
+    contacts: Mapped[list["Contact"]] = relationship(back_populates="patient", order_by="Contact.created_at")
+    plans: Mapped[list["TherapyPlan"]] = relationship(back_populates="patient", order_by="TherapyPlan.created_at")
+
+    @property
+    def name(self) -> str:
+        """Given and family name, for the console only."""
+        return f"{self.given_name} {self.family_name}"
+
+    @property
+    def contact(self) -> "Contact":
+        """The patient's own phone."""
+        return next(contact for contact in self.contacts if contact.relation == "self")
+
+
+class Contact(Base):
+    """A phone we may use for a patient: the patient's own (relation "self") or a caregiver's."""
+
+    __tablename__ = "contact"
+    __table_args__ = (UniqueConstraint("patient_id", "phone_hash"), Index("contact_by_phone", "phone_hash"))
+
+    id: Mapped[uuid.UUID] = key()
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"))
+    relation: Mapped[str] = mapped_column(String(40), default="self")
+    name: Mapped[str] = mapped_column(Sealed)
+    phone: Mapped[str] = mapped_column(Sealed)
+    phone_hash: Mapped[str] = mapped_column(String(64))
+    language: Mapped[str] = mapped_column(String(16))
+    channel: Mapped[Channel] = mapped_column(word(Channel))
+    receives: Mapped[list[str]] = mapped_column(JSON, default=list)  # topics, for caregivers
+    sms_consent: Mapped[Consent] = mapped_column(word(Consent), default=Consent.UNKNOWN)
+    voice_consent: Mapped[Consent] = mapped_column(word(Consent), default=Consent.UNKNOWN)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    patient: Mapped[Patient] = relationship(back_populates="contacts")
+
+    @property
+    def is_patient(self) -> bool:
+        """The patient's own phone, not a caregiver's."""
+        return self.relation == "self"
+
+    def consent(self, channel: Channel) -> Consent:
+        """What this person agreed to, on this number, by this channel."""
+        return self.sms_consent if channel is Channel.SMS else self.voice_consent
+
+
+class ConsentRecord(Base):
+    """One word of consent, given or withdrawn; never edited. The newest rules, and stands on the contact."""
+
+    __tablename__ = "consent_record"
+
+    id: Mapped[uuid.UUID] = key()
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contact.id"), index=True)
+    phone_hash: Mapped[str] = mapped_column(String(64))
+    channel: Mapped[Channel] = mapped_column(word(Channel))
+    consent: Mapped[Consent] = mapped_column(word(Consent))
+    source: Mapped[str] = mapped_column(String(200))  # "intake form v3", "text message", the staff member's name
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
+class TherapyPlan(Base):
+    """A course of therapy: its journey state and its rhythm. The therapy is never named in a message."""
+
+    __tablename__ = "therapy_plan"
+    __table_args__ = (UniqueConstraint("site_key", "external_id"), Index("plan_by_state", "state"))
+
+    id: Mapped[uuid.UUID] = key()
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"), index=True)
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    external_id: Mapped[str] = mapped_column(String(100))
+    therapy: Mapped[Therapy] = mapped_column(word(Therapy))
+    line: Mapped[Line] = mapped_column(word(Line))
+    storage: Mapped[Storage] = mapped_column(word(Storage))
+    administration: Mapped[Administration] = mapped_column(word(Administration))
+    first_dose_at: Mapped[datetime] = mapped_column(Instant)
+    doses_per_day: Mapped[int]
+    ends_on: Mapped[date]
+    supplies: Mapped[list[dict[str, Any]]] = mapped_column(SealedJSON, default=list)  # [{"name", "quantity"}]
+    infusion_minutes: Mapped[int | None]
+    reminders: Mapped[list[str]] = mapped_column(JSON, default=list)  # local times that the patient chose: "20:00"
+    flags: Mapped[list[str]] = mapped_column(JSON, default=list)
+    prescriber: Mapped[str | None] = mapped_column(Sealed)
+    cover_ends_on: Mapped[date | None]
+    state: Mapped[PlanState] = mapped_column(word(PlanState), default=PlanState.RECEIVED)
+    resume_to: Mapped[PlanState | None] = mapped_column(word(PlanState))  # where a paused plan goes on
+    paused_until: Mapped[datetime | None] = mapped_column(Instant)
+    why: Mapped[str | None] = mapped_column(Sealed)  # why it is paused or ended
+    verified_at: Mapped[datetime | None] = mapped_column(Instant)
+    checklist: Mapped[dict[str, bool]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    patient: Mapped[Patient] = relationship(back_populates="plans", lazy="joined")
+    events: Mapped[list["CareEvent"]] = relationship(back_populates="plan", order_by="CareEvent.starts_at")
+
+
+class CareEvent(Base):
+    """One dated thing we speak about: a delivery, a teaching visit, the first dose, a lab draw."""
+
+    __tablename__ = "care_event"
+    __table_args__ = (UniqueConstraint("plan_id", "kind", "external_id"),)
+
+    id: Mapped[uuid.UUID] = key()
+    plan_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("therapy_plan.id"), index=True)
+    kind: Mapped[EventKind] = mapped_column(word(EventKind))
+    external_id: Mapped[str] = mapped_column(String(100), default=lambda: str(uuid.uuid4()))
+    starts_at: Mapped[datetime] = mapped_column(Instant)  # a delivery: the window's start
+    ends_at: Mapped[datetime | None] = mapped_column(Instant)
+    items: Mapped[list[dict[str, Any]]] = mapped_column(SealedJSON, default=list)  # a delivery: [{"name", "quantity"}]
+    mode: Mapped[str | None] = mapped_column(String(16))  # teaching: visit, phone, video
+    state: Mapped[EventState] = mapped_column(word(EventState), default=EventState.SCHEDULED)
+    booked_at: Mapped[datetime] = mapped_column(Instant)  # when this time was set: a move sets it anew
+    out_at: Mapped[datetime | None] = mapped_column(Instant)
+    done_at: Mapped[datetime | None] = mapped_column(Instant)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)  # the patient said yes to this time
+    received_at: Mapped[datetime | None] = mapped_column(Instant)  # the patient said that all is there
+    cold_ok: Mapped[bool | None]
+    plan: Mapped[TherapyPlan] = relationship(back_populates="events")
+
+
+# --- what we say --------------------------------------------------------------------------------------------------
+
+
+class Message(Base):
+    """One thing to tell one person, and how that is going. Its key says why it exists."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        CheckConstraint("state != 'sending' OR lease_until IS NOT NULL", name="sending_has_lease"),
+        Index(
+            "message_due",
+            "due_at",
+            postgresql_where=text("state = 'planned'"),
+            sqlite_where=text("state = 'planned'"),
+        ),
+        Index(
+            "message_in_flight",
+            "state",
+            "lease_until",
+            postgresql_where=text("state IN ('sending', 'uncertain', 'sent')"),
+            sqlite_where=text("state IN ('sending', 'uncertain', 'sent')"),
+        ),
+        Index("message_by_patient", "patient_id", "due_at"),
+        Index("message_by_ticket", "ticket_id"),
+        Index("message_by_recipient", "to_hash", "due_at"),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    key: Mapped[str] = mapped_column(String(250), unique=True)
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))
+    plan_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("therapy_plan.id"), index=True)
+    event_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("care_event.id"))
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))
+    staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    inbound_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("inbound.id"))  # the text that it answers
+    to: Mapped[str] = mapped_column(Sealed)
+    to_hash: Mapped[str] = mapped_column(String(64))
+    channel: Mapped[Channel] = mapped_column(word(Channel))
+    step: Mapped[str | None] = mapped_column(String(60))  # the journey's step; none: an answer, a page, a reply
+    template: Mapped[str] = mapped_column(String(60))
+    language: Mapped[str] = mapped_column(String(16))
+    values: Mapped[dict[str, str]] = mapped_column(SealedJSON, default=dict)
+    body: Mapped[str | None] = mapped_column(Sealed)  # the words as they left, frozen at claim
+    segments: Mapped[int | None]
+    prompt: Mapped[Prompt | None] = mapped_column(word(Prompt))
+    matters: Mapped[bool] = mapped_column(default=False)  # if it fails, another way is tried and then a human told
+    urgent: Mapped[bool] = mapped_column(default=False)  # pages, answers: never behind a backlog
+    any_hour: Mapped[bool] = mapped_column(default=False)  # exempt from quiet hours
+    after_opt_out: Mapped[bool] = mapped_column(default=False)  # the one confirmation that may follow STOP
+    state: Mapped[MessageState] = mapped_column(word(MessageState), default=MessageState.PLANNED)
+    why: Mapped[str | None] = mapped_column(String(200))
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    not_after: Mapped[datetime] = mapped_column(Instant)
+    lease_until: Mapped[datetime | None] = mapped_column(Instant)  # real time; also when to look at a doubt again
+    attempt_id: Mapped[uuid.UUID | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    answered_at: Mapped[datetime | None] = mapped_column(Instant)  # when its question was answered
+    contact: Mapped[Contact | None] = relationship()
+    staff: Mapped[Staff | None] = relationship()
+    site: Mapped[Site] = relationship()
+
+
+class Attempt(Base):
+    """One call to Twilio for a message; holds Twilio's word, where Message holds ours."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("message_id", "n"),)
+
+    id: Mapped[uuid.UUID] = key()
+    message_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("message.id"))
+    n: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    began: Mapped[datetime] = mapped_column(Instant)  # real time, by which a lost answer is looked for
+    looked: Mapped[int] = mapped_column(default=0)  # how often Twilio's list was asked without finding it
+    provider_sid: Mapped[str | None] = mapped_column(String(40), unique=True)
+    provider_status: Mapped[str | None] = mapped_column(String(24))
+    error_code: Mapped[int | None]
+    answered_by: Mapped[str | None] = mapped_column(String(24))
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    message: Mapped[Message] = relationship()
+
+
+# --- what they say, and what a human does about it ------------------------------------------------------------------
+
+
+class Inbound(Base):
+    """What someone texted, pressed or said; never edited."""
+
+    __tablename__ = "inbound"
+    __table_args__ = (
+        Index(
+            "inbound_waiting",
+            "received_at",
+            postgresql_where=text("state = 'received'"),
+            sqlite_where=text("state = 'received'"),
+        ),
+        Index("inbound_by_patient", "patient_id", "received_at"),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    provider_sid: Mapped[str] = mapped_column(String(80), unique=True)  # keypad: CallSid and the menu's step
+    source: Mapped[Source] = mapped_column(word(Source))
+    sender: Mapped[str] = mapped_column(Sealed)
+    sender_hash: Mapped[str] = mapped_column(String(64), index=True)
+    recipient: Mapped[str] = mapped_column(String(40))  # our number
+    body: Mapped[str] = mapped_column(Sealed)
+    media: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime] = mapped_column(Instant)
+    message_id: Mapped[uuid.UUID | None]  # what it answers
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))
+    staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    state: Mapped[InboundState] = mapped_column(word(InboundState), default=InboundState.RECEIVED)
+    intent: Mapped[Intent | None] = mapped_column(word(Intent))
+    kinds: Mapped[list[str]] = mapped_column(JSON, default=list)
+    urgency: Mapped[Urgency | None] = mapped_column(word(Urgency))
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{"kind", "span"}]: no words
+    failures: Mapped[int] = mapped_column(default=0)  # how often triage failed on it
+
+
+class Ticket(Base):
+    """A need that a person must meet. One that is open always has a moment at which somebody is woken."""
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        Index(
+            "ticket_one_unresolved",
+            "subject",
+            "role",
+            unique=True,
+            postgresql_where=text("state != 'resolved'"),
+            sqlite_where=text("state != 'resolved'"),
+        ),
+        Index(
+            "ticket_climbing",
+            "escalate_at",
+            postgresql_where=text("state = 'open'"),
+            sqlite_where=text("state = 'open'"),
+        ),
+        CheckConstraint("state != 'open' OR escalate_at IS NOT NULL", name="open_wakes_somebody"),
+        CheckConstraint(
+            "state != 'acknowledged' OR (owner IS NOT NULL AND ack_expires_at IS NOT NULL)",
+            name="acknowledged_has_owner",
+        ),
+        CheckConstraint("state != 'resolved' OR outcome IS NOT NULL", name="resolved_has_outcome"),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    number: Mapped[int] = mapped_column(unique=True)
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    subject: Mapped[str] = mapped_column(String(100))  # patient:<id>, sender:<hash>, site:<key>: whose need it is
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"), index=True)
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))  # who told us
+    sender: Mapped[str | None] = mapped_column(Sealed)  # a number that we do not know
+    plan_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("therapy_plan.id"))
+    role: Mapped[Role] = mapped_column(word(Role))
+    kinds: Mapped[list[str]] = mapped_column(JSON)
+    urgency: Mapped[Urgency] = mapped_column(word(Urgency))
+    source: Mapped[Source] = mapped_column(word(Source))
+    text: Mapped[str] = mapped_column(Sealed)
+    state: Mapped[TicketState] = mapped_column(word(TicketState), default=TicketState.OPEN)
+    step: Mapped[int] = mapped_column(default=0)  # rungs climbed since birth: counts up only
+    rung: Mapped[int] = mapped_column(default=0)  # the next rung of the ladder
+    ladder_from: Mapped[datetime] = mapped_column(Instant)  # when this climb began
+    escalate_at: Mapped[datetime | None] = mapped_column(Instant)
+    respond_by: Mapped[datetime] = mapped_column(Instant)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    owner: Mapped[str | None] = mapped_column(Sealed)  # the name shown; a token's or a person's
+    owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
+    acknowledged_at: Mapped[datetime | None] = mapped_column(Instant)
+    ack_expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    contacted_at: Mapped[datetime | None] = mapped_column(Instant)  # the patient was reached
+    news_at: Mapped[datetime] = mapped_column(Instant)  # the last thing told
+    resolved_at: Mapped[datetime | None] = mapped_column(Instant)
+    outcome: Mapped[str | None] = mapped_column(String(60))
+    follows_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    patient: Mapped[Patient | None] = relationship()
+    site: Mapped[Site] = relationship()
+
+
+class Escalation(Base):
+    """One rung climbed for one ticket: who was asked, or that nobody was there."""
+
+    __tablename__ = "escalation"
+    __table_args__ = (UniqueConstraint("ticket_id", "step"),)
+
+    id: Mapped[uuid.UUID] = key()
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"))
+    step: Mapped[int]
+    rung: Mapped[int]
+    at: Mapped[datetime] = mapped_column(Instant)
+    staff_ids: Mapped[list[str]] = mapped_column(JSON)
+
+
+# --- the books ----------------------------------------------------------------------------------------------------
+
+
+class AuditEvent(Base):
+    """One line of the journal; never edited."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        Index("audit_by_patient", "patient_id", "at"),
+        Index("audit_by_ticket", "ticket_id", "at"),
+        Index("audit_by_subject", "subject_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    actor: Mapped[str] = mapped_column(Sealed)
+    verb: Mapped[str] = mapped_column(String(60))
+    subject_type: Mapped[str] = mapped_column(String(30))
+    subject_id: Mapped[str] = mapped_column(String(64))
+    patient_id: Mapped[uuid.UUID | None]
+    ticket_id: Mapped[uuid.UUID | None]
+    detail: Mapped[str | None] = mapped_column(Sealed)
+
+
+class Secret(Base):
+    """A key derived once and stored sealed: the one for look-ups."""
+
+    __tablename__ = "secret"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Sealed)
+
+
+class Counter(Base):
+    """The last number given out: of tickets."""
+
+    __tablename__ = "counter"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int]
+
+
+class Leader(Base):
+    """Which process leads, until when (real time): the clock that ticks."""
+
+    __tablename__ = "leader"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    until: Mapped[datetime] = mapped_column(Instant)
+
+
+class Mark(Base):
+    """An instant worth remembering between runs: how far Twilio's inbound list was read."""
+
+    __tablename__ = "mark"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
+class IdempotentCall(Base):
+    """An API call made under an Idempotency-Key, and its answer."""
+
+    __tablename__ = "idempotent_call"
+    __table_args__ = (UniqueConstraint("token_id", "key"),)
+
+    id: Mapped[uuid.UUID] = key()
+    token_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("api_token.id"))
+    key: Mapped[str] = mapped_column(String(255))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    response: Mapped[str | None] = mapped_column(Sealed)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ConsoleSession(Base):
+    """A signed-in browser; ending it signs that browser out at once."""
+
+    __tablename__ = "console_session"
+
+    id: Mapped[uuid.UUID] = key()
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    seen_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
