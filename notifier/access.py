@@ -1,0 +1,177 @@
+"""Who may do what: passwords, signed-in browsers, API tokens, and the one table of what each role may read."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier import journal
+from notifier.core.vocabulary import Role, Scope
+from notifier.errors import Invalid
+from notifier.models import ApiToken, ConsoleSession, Staff
+from notifier.sealing import lookup
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=14)  # a shift and its hand-over
+SEEN_EVERY = timedelta(minutes=1)  # how finely a session's last use is kept
+SHORTEST_PASSWORD = 8
+TOKEN_PREFIX = "ntf_"  # noqa: S105  a prefix, so that scanners recognise a leaked token
+
+_hasher = PasswordHasher()
+
+
+class Right(StrEnum):
+    """What a role may do in the console beside seeing the board."""
+
+    CLINICAL = "clinical"  # read what patients write about their health, and their therapy
+    TICKETS = "tickets"  # take, answer and resolve tickets
+
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.NURSE: frozenset({Right.CLINICAL, Right.TICKETS}),
+    Role.PHARMACIST: frozenset({Right.CLINICAL, Right.TICKETS}),
+    Role.COORDINATOR: frozenset({Right.CLINICAL, Right.TICKETS}),
+    Role.SUPERVISOR: frozenset({Right.CLINICAL, Right.TICKETS}),
+    Role.ADMIN: frozenset({Right.CLINICAL, Right.TICKETS}),
+    Role.DELIVERY: frozenset({Right.TICKETS}),
+    Role.BILLING: frozenset({Right.TICKETS}),
+}
+
+
+def may(roles: Iterable[str], right: Right) -> bool:
+    """Whether one of these roles carries the right."""
+    return any(right in RIGHTS[Role(role)] for role in roles)
+
+
+# --- people and passwords -----------------------------------------------------------------------------------------
+
+
+def create_user(session: Session, email: str, role: Role, password: str, *, now: datetime) -> Staff:
+    """Let this person sign in, with this role beside those they have. Raises Invalid."""
+    email = email.strip()
+    if "@" not in email.strip("@"):
+        raise Invalid({"email": "must be an address such as nora@example.com"})
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid({"password": f"must have {SHORTEST_PASSWORD} characters or more"})
+    staff = _by_email(session, email)
+    if staff is None:
+        staff = Staff(
+            key=f"user-{_email_hash(email)[:12]}",
+            name=email.split("@")[0].replace(".", " ").title(),
+            email=email,
+            email_hash=_email_hash(email),
+            roles=[],
+        )
+        session.add(staff)
+    if role not in staff.roles:
+        staff.roles = [*staff.roles, role.value]
+    staff.password_hash = _hasher.hash(password)
+    staff.active = True
+    session.flush()
+    journal.note(session, staff, "staff.password_set", now=now, by=journal.SYSTEM)
+    return staff
+
+
+def check_password(session: Session, email: str, password: str) -> Staff | None:
+    """The person whose e-mail and password these are; None: nobody, after the same work."""
+    staff = _by_email(session, email)
+    known = staff is not None and staff.active and staff.password_hash
+    if not _verify(known or _nobodys_hash(), password) or staff is None or not known:
+        return None
+    if _hasher.check_needs_rehash(known):
+        staff.password_hash = _hasher.hash(password)
+    return staff
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    try:
+        return _hasher.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+@cache
+def _nobodys_hash() -> str:
+    """A hash that nobody's password has: an unknown e-mail costs the same time as a wrong password."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
+def _by_email(session: Session, email: str) -> Staff | None:
+    return session.scalars(select(Staff).where(Staff.email_hash == _email_hash(email))).one_or_none()
+
+
+def _email_hash(email: str) -> str:
+    return lookup(email.strip().lower())
+
+
+# --- signed-in browsers -------------------------------------------------------------------------------------------
+
+
+def sign_in(session: Session, staff: Staff, *, now: datetime) -> ConsoleSession:
+    """A new session for this person's browser; `now` is real time, as for all of a session's life."""
+    row = ConsoleSession(staff_id=staff.id, created_at=now, seen_at=now)
+    session.add(row)
+    session.flush()
+    journal.note(session, row, "console_session.began", now=now, by=staff.name)
+    return row
+
+
+def signed_in(session: Session, session_id: UUID, *, now: datetime) -> tuple[Staff, bool] | None:
+    """Who is signed in here, and whether `seen` should be told; None: nobody, or idle for too long."""
+    row = session.get(ConsoleSession, session_id)
+    if row is None or row.ended_at or now - row.seen_at > IDLE or now - row.created_at > LONGEST:
+        return None
+    staff = session.get(Staff, row.staff_id)
+    if staff is None or not staff.active:
+        return None
+    return staff, now - row.seen_at > SEEN_EVERY
+
+
+def seen(session: Session, session_id: UUID, *, now: datetime) -> None:
+    """This session was used just now."""
+    row = session.get(ConsoleSession, session_id)
+    if row is not None:
+        row.seen_at = now
+
+
+def sign_out(session: Session, session_id: UUID, *, now: datetime) -> None:
+    """End this session at once, wherever its cookie is."""
+    row = session.get(ConsoleSession, session_id)
+    if row is not None and row.ended_at is None:
+        row.ended_at = now
+
+
+# --- other systems ------------------------------------------------------------------------------------------------
+
+
+def create_token(session: Session, name: str, scopes: Sequence[Scope], *, now: datetime) -> str:
+    """A new token for another system, to be shown once: only its hash is kept. Raises Invalid."""
+    if not scopes:
+        raise Invalid({"scope": "must be one or more of read, write, tickets, admin"})
+    if session.scalars(select(ApiToken).where(ApiToken.name == name)).first():
+        raise Invalid({"name": "is taken by another token"})
+    presented = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken(name=name, scopes=[scope.value for scope in scopes], token_hash=_digest(presented), created_at=now)
+    session.add(row)
+    session.flush()
+    journal.note(session, row, "api_token.created", now=now, by=journal.SYSTEM)
+    return presented
+
+
+def token(session: Session, presented: str) -> ApiToken | None:
+    """The token that was presented, unless it is unknown or revoked."""
+    found = select(ApiToken).where(ApiToken.token_hash == _digest(presented), ApiToken.revoked_at.is_(None))
+    return session.scalars(found).one_or_none()
+
+
+def _digest(presented: str) -> str:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256(presented.encode()).hexdigest()
