@@ -39,6 +39,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def speed() -> float:
+    """How many seconds of `now()` pass in a real second; 1 as well for a clock that stands still."""
+    value = os.environ.get("NOTIFIER_CLOCK")
+    return (parse(value).speed or 1.0) if value else 1.0
+
+
 def real() -> datetime:
     """The real time, for what is never scaled: leases, leadership, back-off, sign-in, patience of reconcile."""
     return datetime.now(UTC)
