@@ -1,0 +1,212 @@
+"""What to say: a template, a language and values become a text message, or what a voice says on the phone."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from notifier.core.vocabulary import Channel, Prompt
+
+MAX_SEGMENTS = 2
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+# --- templates ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Template:
+    """One thing we say, in every language: as a text, as spoken words, and what each key of a phone then means."""
+
+    key: str
+    asks: Prompt | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+    voice: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language -> digit -> the word it stands for
+
+    def words(self, language: str, channel: Channel) -> str:
+        """The unfilled words in the best language we have. Raises KeyError where there are none for the channel."""
+        words = self.text if channel is Channel.SMS else self.voice
+        return words[best_language(words, language)]
+
+    def key_word(self, digit: str, language: str) -> str | None:
+        """The word that a key stands for in this message, so that 1 is read as YES is. None: it stands for nothing."""
+        return self.keys[best_language(self.keys, language)].get(digit) if self.keys else None
+
+
+def best_language(known: Mapping[str, object], language: str) -> str:
+    """`es` for `es-MX`; English for a language that we do not have."""
+    wanted = language.lower()
+    primary = wanted.partition("-")[0]
+    return wanted if wanted in known else primary if primary in known else "en"
+
+
+def render(template: Template, language: str, values: Mapping[str, str], channel: Channel) -> str:
+    """The words as they leave.
+
+    `values` holds `brand` and `phone` (E.164 or as written), and what the template names besides; `day.spoken` is said
+    for `{day}` where it is given. Raises KeyError for a placeholder without a value.
+    """
+    words = PLACEHOLDER.sub(lambda match: _value(match[1], values, channel), template.words(language, channel))
+    return gsm7(words) if channel is Channel.SMS else words
+
+
+def _value(name: str, values: Mapping[str, str], channel: Channel) -> str:
+    if channel is Channel.VOICE:
+        return spoken_phone(values[name]) if name == "phone" else values.get(f"{name}.spoken", values[name])
+    return written_phone(values[name]) if name == "phone" else values[name]
+
+
+# --- calls --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a call says, in the order that it says it."""
+
+    opening: str  # who calls, 911, press zero: said before anything else
+    identity: str  # is this the person or their helper? 1 yes, 2 no
+    words: str  # the message, with the keys that answer it
+    again: str  # 9 repeats, 8 stops these calls
+    wrong_person: str  # to somebody else: only whom to call
+    voicemail: str  # to a machine: name and number, never a reason
+
+
+def script(
+    messages: Mapping[str, Template], template: str, language: str, values: Mapping[str, str], said: str | None = None
+) -> Script:
+    """The whole call for one message; `said`: its words when they are frozen already."""
+
+    def say(key: str) -> str:
+        return render(messages[key], language, values, Channel.VOICE)
+
+    return Script(
+        opening=say("voice.opening"),
+        identity=say("voice.identity"),
+        words=said or say(template),
+        again=say("voice.again"),
+        wrong_person=say("voice.wrong_person"),
+        voicemail=say("voice.voicemail"),
+    )
+
+
+# --- the alphabet of a text ---------------------------------------------------------------------------------------
+
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_TWO = frozenset("^{}\\[~]|€\f")  # an escape and a letter
+_TYPOGRAPHY = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " "})
+
+
+def segments(text: str) -> tuple[int, str]:
+    """Into how many segments a carrier cuts the text, and in which alphabet: "GSM-7" or "UCS-2"."""
+    if all(char in _GSM or char in _GSM_TWO for char in text):
+        sizes, alone, joined, encoding = [2 if char in _GSM_TWO else 1 for char in text], 160, 153, "GSM-7"
+    else:
+        sizes, alone, joined, encoding = [2 if ord(char) > 0xFFFF else 1 for char in text], 70, 67, "UCS-2"
+    if sum(sizes) <= alone:
+        return 1, encoding
+    count, room = 1, joined
+    for size in sizes:  # a letter of two units is never cut in half
+        if size > room:
+            count, room = count + 1, joined
+        room -= size
+    return count, encoding
+
+
+def gsm7(text: str) -> str:
+    """The text in the alphabet that carries most, where it loses no more than accents; else as it is."""
+    plain = "".join(_plain(char) for char in text.translate(_TYPOGRAPHY))
+    return plain if segments(plain)[1] == "GSM-7" else text
+
+
+def _plain(char: str) -> str:
+    if char in _GSM or char in _GSM_TWO:
+        return char
+    return "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part)) or char
+
+
+# --- phones, days and hours as people say them --------------------------------------------------------------------
+
+
+def written_phone(number: str) -> str:
+    """`800-555-0100` for +18005550100; a number of another country with its code."""
+    if not number.startswith("+"):
+        return number
+    parsed = phonenumbers.parse(number)
+    if parsed.country_code != 1:
+        return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    digits = str(parsed.national_number)
+    return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
+
+
+def spoken_phone(number: str) -> str:
+    """`8 0 0, 5 5 5, 0 1 0 0`, so that a voice says every digit, slowly."""
+    groups = re.findall(r"\d+", written_phone(number))
+    return ", ".join(" ".join(group) for group in groups)
+
+
+_DAYS = {
+    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "es": ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
+}
+_MONTHS = {
+    "en": (
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+    "es": (
+        *("enero", "febrero", "marzo", "abril", "mayo", "junio"),
+        *("julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"),
+    ),
+}
+
+
+def say_day(local: datetime, language: str, *, spoken: bool = False) -> str:
+    """`Wednesday, Dec 2`, `miércoles 2 dic`; spoken with the whole month."""
+    tongue = best_language(_DAYS, language)
+    day, month = _DAYS[tongue][local.weekday()], _MONTHS[tongue][local.month - 1]
+    if tongue == "es":
+        return f"{day} {local.day} de {month}" if spoken else f"{day} {local.day} {month[:3]}"
+    return f"{day}, {month if spoken else month[:3]} {local.day}"
+
+
+def say_time(local: datetime | time, language: str, *, spoken: bool = False) -> str:
+    """`10 AM`, `10:30 AM`; in Spanish `10 am`, spoken `10 de la mañana`."""
+    hour, half = local.hour % 12 or 12, "AM" if local.hour < 12 else "PM"
+    clock = f"{hour}:{local.minute:02}" if local.minute else str(hour)
+    if best_language(_DAYS, language) == "en":
+        return f"{clock} {half}"
+    if not spoken:
+        return f"{clock} {half.lower()}"
+    part = "mañana" if local.hour < 12 else "tarde" if local.hour < 20 else "noche"
+    return f"{clock} de la {part}"
+
+
+def say_at(local: datetime | time, language: str, *, spoken: bool = False) -> str:
+    """The time as it stands after "at": in Spanish with its article, `las 3 pm`, `la 1 pm`."""
+    said = say_time(local, language, spoken=spoken)
+    if best_language(_DAYS, language) == "en":
+        return said
+    return f"la {said}" if local.hour % 12 == 1 else f"las {said}"
+
+
+def moment_values(start: datetime, end: datetime | None, zone: str, language: str) -> dict[str, str]:
+    """What a template may say about a dated thing, for its place and a reader's language: day, time, from, to."""
+    local = start.astimezone(ZoneInfo(zone))
+    values = {
+        "day": say_day(local, language),
+        "day.spoken": say_day(local, language, spoken=True),
+        "time": say_at(local, language),
+        "from": say_time(local, language),
+    }
+    if end is not None:
+        values["to"] = say_time(end.astimezone(ZoneInfo(zone)), language)
+    if best_language(_DAYS, language) == "es":
+        values["time.spoken"] = say_at(local, language, spoken=True)
+    return values
