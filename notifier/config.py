@@ -33,6 +33,8 @@ class Settings:
     twilio_api_base_url: str = TWILIO
     catalog: Path | None = None
     log_format: str = "json"
+    send_lease_seconds: float = 60.0  # how long a worker may hold a message that it is sending
+    uncertain_looks: tuple[float, ...] = (5.0, 60.0, 180.0)  # seconds after a lost answer at which Twilio is asked
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -59,6 +61,8 @@ class Settings:
             encryption_keys=tuple(key.strip() for key in needed("ENCRYPTION_KEYS").split(",") if key.strip()),
             catalog=Path(env["NOTIFIER_CATALOG"]) if env.get("NOTIFIER_CATALOG") else None,
             log_format=env.get("LOG_FORMAT") or "json",
+            send_lease_seconds=(_numbers(env, "SEND_LEASE_SECONDS", wrong) or (60.0,))[0],
+            uncertain_looks=_numbers(env, "UNCERTAIN_LOOKS", wrong) or (5.0, 60.0, 180.0),
         )
         wrong += settings.faults()
         if value := env.get("NOTIFIER_CLOCK"):
@@ -97,6 +101,17 @@ class Settings:
         if self.log_format not in ("json", "text"):
             found.append("LOG_FORMAT must be json or text")
         return found
+
+
+def _numbers(env: Mapping[str, str], name: str, wrong: list[str]) -> tuple[float, ...]:
+    """Seconds, comma-separated and rising; none given: empty."""
+    try:
+        found = tuple(float(part) for part in env.get(name, "").split(",") if part.strip())
+    except ValueError:
+        found = (0.0,)
+    if any(number <= 0 for number in found) or list(found) != sorted(found):
+        wrong.append(f"{name} must be seconds, such as 5 or 5,60,180")
+    return found
 
 
 def _is_key(text: str) -> bool:

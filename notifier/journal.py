@@ -27,10 +27,13 @@ def advance(
 ) -> bool:
     """Move `row` to state `to`, if the table of moves allows it from where the row stands now.
 
-    `facts` are columns set by the same statement; `only_if` are further conditions on the row.
+    `facts` are columns set by the same statement; `only_if` are further conditions on the row; `why` stands in
+    the journal, and on the row if it has such a column.
     False means that someone was faster or the news is stale: nothing changed, nothing was written.
     """
     cls = type(row)
+    if why and hasattr(cls, "why"):
+        facts["why"] = why
     result = session.execute(
         update(cls)
         .where(cls.id == row.id, cls.state.in_(origins(to)), *only_if)

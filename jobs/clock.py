@@ -1,0 +1,123 @@
+"""What makes due things happen: every second the leading clock process looks at the ledger and rings."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from jobs import tasks
+from jobs.queue import BULK, ring, waiting
+from notifier import clock, inbox, tickets
+from notifier.core.states import MessageState
+from notifier.db import add_once
+from notifier.models import Leader, Message
+from notifier.runtime import reading, transaction
+
+TICK = 1.0
+LEASE = timedelta(seconds=10)  # another takes over within 15 s
+log = logging.getLogger(__name__)
+
+
+def leads(session: Session, holder: str) -> bool:
+    """Whether this process leads now; if nobody does, it takes the lead."""
+    now = clock.real()
+    add_once(session, Leader(name="clock", holder=holder, until=now + LEASE), Leader.name)
+    result = session.execute(
+        update(Leader)
+        .where(Leader.name == "clock", (Leader.holder == holder) | (Leader.until < now))
+        .values(holder=holder, until=now + LEASE)
+        .returning(Leader.name)
+        .execution_options(synchronize_session=False)
+    )
+    return result.first() is not None
+
+
+def step_down(holder: str) -> None:
+    """Leave the lead at once, so that another need not wait."""
+    with transaction() as session:
+        session.execute(
+            update(Leader).where(Leader.name == "clock", Leader.holder == holder).values(until=clock.real())
+        )
+
+
+def tick() -> None:
+    """Ring for what is due. With Redis away, do here what cannot wait."""
+    now = clock.now()
+    with reading() as session:
+        unread = bool(inbox.waiting(session, limit=1))
+        climbing = bool(tickets.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
+        urgent, bulk = due_counts(session)
+    if (unread or climbing or urgent) and not ring("dispatch"):
+        tasks.dispatch()
+    if bulk and waiting(BULK) == 0:
+        ring("drain_bulk", queue=BULK)
+
+
+def due_counts(session: Session) -> tuple[int, int]:
+    """How many urgent and how many other messages are due now."""
+    rows = dict(
+        session.execute(
+            select(Message.urgent, func.count())
+            .where(Message.state == MessageState.PLANNED, Message.due_at <= clock.now())
+            .group_by(Message.urgent)
+        ).all()
+    )
+    return rows.get(True, 0), rows.get(False, 0)
+
+
+class Every:
+    """Something done again and again, each `seconds` of real time; at once when `sooner()` was called."""
+
+    def __init__(self, seconds: float, do: Callable[[], object]) -> None:
+        self.seconds, self.do, self.next = seconds, do, 0.0
+
+    def sooner(self) -> None:
+        """Do it at the next turn."""
+        self.next = 0.0
+
+    def turn(self) -> None:
+        """Do it if its time has come."""
+        if time.monotonic() >= self.next:
+            self.next = time.monotonic() + self.seconds
+            self.do()
+
+
+def run() -> None:
+    """Lead or stand by, until told to stop."""
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    regular = [
+        Every(2, lambda: ring("settle", queue=BULK)),
+        Every(300, lambda: ring("reconcile_all", queue=BULK)),
+        Every(600, lambda: ring("roll_forward", queue=BULK)),
+    ]
+    was_away = False
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            with transaction() as session:
+                leading = leads(session, holder)
+            if leading:
+                if was_away:  # texts that could not be stored meanwhile are at Twilio: fetch them now
+                    regular[1].sooner()
+                    was_away = False
+                    log.info("the database is back")
+                tick()
+                for each in regular:
+                    each.turn()
+        except SQLAlchemyError as error:
+            if not was_away:
+                log.error("the database is away: %s", type(error).__name__)
+            was_away = True
+        stop.wait(max(0.0, TICK - (time.monotonic() - began)))
+    step_down(holder)

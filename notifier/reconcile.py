@@ -1,0 +1,187 @@
+"""Our books made to agree with Twilio's after any fault: doubts settled, lost receipts and lost texts fetched.
+
+Twilio is asked between two transactions, never inside one: find, ask, record.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier import inbox, journal, sending
+from notifier.catalog import Catalog
+from notifier.core.states import MessageState
+from notifier.core.vocabulary import Channel, Source
+from notifier.db import add_once
+from notifier.models import Attempt, Mark, Message, Site
+from notifier.provider import Seen
+
+LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list is asked; unseen at the last: not sent
+RECEIPT_LATE = timedelta(minutes=30)
+INBOUND = "inbound"
+OVERLAP = timedelta(minutes=15)  # read again what lies this close before the mark: lists lag
+FIRST_LOOK = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One attempt of which we do not know whether Twilio took it."""
+
+    attempt_id: uuid.UUID
+    channel: Channel
+    to: str
+    body: str
+    began: datetime  # real
+    started_at: datetime  # by the product's clock, which Twilio's double shares
+    provider_sid: str | None
+
+
+def doubts(session: Session, *, looks: Sequence[float] = LOOKS, real_now: datetime) -> list[Doubt]:
+    """The doubts whose next look is due."""
+    rows = session.execute(
+        select(Message, Attempt)
+        .join(Attempt, Attempt.id == Message.attempt_id)
+        .where(Message.state == MessageState.UNCERTAIN)
+        .limit(500)
+    )
+    return [
+        Doubt(
+            attempt.id,
+            message.channel,
+            message.to,
+            message.body or "",
+            attempt.began,
+            attempt.started_at,
+            attempt.provider_sid,
+        )
+        for message, attempt in rows
+        if real_now >= attempt.began + timedelta(seconds=looks[min(attempt.looked, len(looks) - 1)])
+    ]
+
+
+def match(doubt: Doubt, listed: Iterable[Seen], taken: set[str]) -> Seen | None:
+    """The entry of Twilio's list that is this attempt: same number, same words, not earlier, not another's."""
+    since = doubt.started_at - timedelta(seconds=5)
+    found = [
+        seen
+        for seen in listed
+        if seen.sid not in taken
+        and seen.to == doubt.to
+        and (doubt.channel is Channel.VOICE or seen.body == doubt.body)
+        and (seen.created_at is None or seen.created_at >= since)
+    ]
+    return min(found, key=lambda seen: (seen.created_at is not None, seen.created_at or since), default=None)
+
+
+def known_sids(session: Session, listed: Iterable[Seen]) -> set[str]:
+    """Which of these SIDs are some attempt's already."""
+    sids = [seen.sid for seen in listed]
+    return set(session.scalars(select(Attempt.provider_sid).where(Attempt.provider_sid.in_(sids))).all()) - {None}  # type: ignore[return-value]
+
+
+def settle(
+    session: Session,
+    doubt: Doubt,
+    found: Seen | None,
+    *,
+    looks: Sequence[float] = LOOKS,
+    catalog: Catalog,
+    now: datetime,
+) -> None:
+    """Write down what Twilio's list said. Unseen at the last look: Twilio never had it, so it may go again."""
+    attempt = session.get_one(Attempt, doubt.attempt_id)
+    message = session.get_one(Message, attempt.message_id)
+    if message.state is not MessageState.UNCERTAIN or message.attempt_id != attempt.id:
+        return  # its receipt was faster
+    if found is not None:
+        sending.record_receipt(
+            session,
+            attempt.id,
+            sid=found.sid,
+            status=found.status,
+            error_code=found.error_code,
+            catalog=catalog,
+            now=now,
+        )
+        return
+    attempt.looked += 1
+    if attempt.looked < len(looks):
+        return
+    attempt.ended_at = now
+    mine = (Message.attempt_id == attempt.id,)
+    if now <= message.not_after and attempt.n < sending.TRIES:
+        why = "Twilio never had it"
+        journal.advance(
+            session, message, MessageState.PLANNED, now=now, by="reconcile", why=why, only_if=mine, due_at=now
+        )
+        return
+    moved = journal.advance(
+        session,
+        message,
+        MessageState.EXPIRED,
+        now=now,
+        by="reconcile",
+        why="Twilio never had it, and its time passed",
+        only_if=mine,
+        ended_at=now,
+    )
+    if moved:
+        sending.when_it_mattered(session, message, "could not be sent in time", catalog=catalog, now=now)
+
+
+def without_receipt(session: Session, now: datetime) -> list[tuple[uuid.UUID, Channel, str]]:
+    """Attempts that Twilio took long ago and told nothing more about: (attempt, channel, SID)."""
+    rows = session.execute(
+        select(Attempt.id, Message.channel, Attempt.provider_sid)
+        .join(Message, Attempt.id == Message.attempt_id)
+        .where(
+            Message.state == MessageState.SENT,
+            Message.sent_at < now - RECEIPT_LATE,
+            Message.sent_at > now - timedelta(days=2),
+        )
+        .order_by(Message.sent_at)
+        .limit(200)
+    )
+    return [(attempt, channel, sid) for attempt, channel, sid in rows if sid]
+
+
+def numbers_to_read(session: Session) -> list[str]:
+    """Our numbers to which patients may have texted."""
+    found = session.scalars(select(Site.sms_from)).all()
+    return sorted({number for number in found if number})
+
+
+def read_since(session: Session, now: datetime) -> datetime:
+    """From when Twilio's list of inbound texts must be read."""
+    mark = session.get(Mark, INBOUND)
+    return (mark.at if mark else now - FIRST_LOOK) - OVERLAP
+
+
+def take_in(session: Session, listed: Iterable[Seen], *, now: datetime) -> list[uuid.UUID]:
+    """Store the texts that we never got. Returns the ids of the new ones."""
+    new = []
+    for seen in listed:
+        inbound, is_new = inbox.receive(
+            session,
+            provider_sid=seen.sid,
+            source=Source.SMS,
+            sender=seen.sender,
+            recipient=seen.to,
+            body=seen.body,
+            media=seen.media,
+            received_at=seen.created_at or now,
+        )
+        if is_new:
+            journal.note(session, inbound, "inbound.recovered", now=now, by="reconcile")
+            new.append(inbound.id)
+    return new
+
+
+def mark_read(session: Session, at: datetime) -> None:
+    """Remember how far the list of inbound texts was read."""
+    row, new = add_once(session, Mark(name=INBOUND, at=at), Mark.name)
+    if not new:
+        row.at = max(row.at, at)

@@ -1,0 +1,383 @@
+"""What is due leaves once: found, claimed, sent by the edges, and its outcome and receipts recorded."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, joinedload
+
+from notifier import enrolment, journal, tickets
+from notifier.catalog import Catalog
+from notifier.core import planning, wording
+from notifier.core.failures import WORDS, Failure, failure
+from notifier.core.states import MessageState, PlanState, TicketState
+from notifier.core.vocabulary import Channel, Consent, Role, Source, Urgency
+from notifier.db import add_once
+from notifier.models import Attempt, Contact, Message, Patient, TherapyPlan, Ticket
+from notifier.provider import Accepted, Order, Outcome, Rejected, Unavailable, Uncertain
+
+LEASE = timedelta(seconds=60)  # four times the longest call to Twilio
+TRIES = 3
+SILENT = {PlanState.RECEIVED, PlanState.PAUSED, PlanState.ENDED, PlanState.DECEASED}
+AFTER_END = {"M26", "M27", "M28"}  # the few messages that belong to a plan that has ended
+BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
+
+
+def due(session: Session, *, urgent: bool | None, now: datetime, limit: int) -> Sequence[uuid.UUID]:
+    """Ids of planned messages whose time has come, urgent ones first; on PostgreSQL those nobody else is claiming."""
+    wanted = select(Message.id).where(Message.state == MessageState.PLANNED, Message.due_at <= now)
+    if urgent is not None:
+        wanted = wanted.where(Message.urgent.is_(urgent))
+    wanted = wanted.order_by(Message.urgent.desc(), Message.due_at).limit(limit)
+    return session.scalars(wanted.with_for_update(skip_locked=True)).all()
+
+
+def claim(
+    session: Session,
+    message_id: uuid.UUID,
+    *,
+    catalog: Catalog,
+    public_base_url: str,
+    now: datetime,
+    real_now: datetime,
+    lease: timedelta = LEASE,
+) -> Order | None:
+    """Take one due message: checked once more, its words frozen, leased. None: not wanted (any more), or taken."""
+    message = session.scalars(
+        select(Message)
+        .where(Message.id == message_id)
+        .options(joinedload(Message.site), joinedload(Message.contact), joinedload(Message.staff))
+    ).one_or_none()
+    if message is None or message.state is not MessageState.PLANNED or message.due_at > now:
+        return None
+    if now > message.not_after:
+        _expire(session, message, catalog=catalog, now=now)
+        return None
+    if why := _unwanted(session, message):
+        journal.advance(session, message, MessageState.CANCELLED, now=now, by=journal.SYSTEM, why=why)
+        return None
+    if (later := _held_until(session, message, now)) is not None:
+        if later > message.not_after:
+            _expire(session, message, catalog=catalog, now=now)
+        else:
+            session.execute(
+                update(Message)
+                .where(Message.id == message.id, Message.state == MessageState.PLANNED)
+                .values(due_at=later)
+                .execution_options(synchronize_session=False)
+            )
+        return None
+    body = words(message, catalog)
+    attempt = Attempt(id=uuid.uuid4(), message_id=message.id, n=message.attempts + 1, started_at=now, began=real_now)
+    taken = journal.advance(
+        session,
+        message,
+        MessageState.SENDING,
+        now=now,
+        by=journal.SYSTEM,
+        lease_until=real_now + lease,
+        attempt_id=attempt.id,
+        attempts=attempt.n,
+        body=body,
+        segments=wording.segments(body)[0] if message.channel is Channel.SMS else None,
+    )
+    if not taken:
+        return None
+    session.add(attempt)
+    session.flush()
+    return _order(message, attempt, body, public_base_url, now)
+
+
+def words(message: Message, catalog: Catalog) -> str:
+    """What the recipient will read or hear."""
+    if (text := message.values.get("text")) is not None:
+        return text
+    values = {
+        "brand": message.site.brand,
+        "phone": wording.written_phone(message.site.phone),
+        **message.values,
+    }
+    return catalog.render(message.template, message.language, message.channel, values)
+
+
+def _order(message: Message, attempt: Attempt, body: str, base: str, now: datetime) -> Order:
+    site = message.site
+    is_call = message.channel is Channel.VOICE
+    left = int((message.not_after - now).total_seconds())
+    return Order(
+        attempt_id=str(attempt.id),
+        channel=message.channel,
+        to=message.to,
+        sender=(site.voice_from if is_call else site.sms_from) or "",
+        messaging_service="" if is_call else (site.messaging_service or ""),
+        body="" if is_call else body,
+        status_url=f"{base}/twilio/status/{attempt.id}",
+        voice_url=f"{base}/twilio/voice/{attempt.id}" if is_call else "",
+        valid_seconds=max(60, min(left, 36_000)),
+    )
+
+
+def _unwanted(session: Session, message: Message) -> str:
+    """Why this message must not leave any more; empty when it may."""
+    if message.template == "page" and message.ticket_id:
+        ticket = session.get_one(Ticket, message.ticket_id)
+        if ticket.state is not TicketState.OPEN and ":owner-" not in message.key:
+            return "acknowledged"
+    if message.plan_id and message.step:
+        plan = session.get_one(TherapyPlan, message.plan_id)
+        over = plan.state is PlanState.ENDED and message.template in AFTER_END
+        if plan.state in SILENT and not over:
+            return f"the plan is {plan.state}"
+    if message.contact is None:
+        return ""
+    if not message.contact.active:
+        return "this phone is no longer used"
+    consent = message.contact.consent(message.channel)
+    if consent is Consent.WITHDRAWN and not message.after_opt_out:
+        return "consent withdrawn"
+    if message.step and consent is not Consent.GIVEN:
+        return "no consent"
+    return ""
+
+
+def _held_until(session: Session, message: Message, now: datetime) -> datetime | None:
+    """The end of the recipient's quiet hours, when it is night there and this can wait."""
+    if message.any_hour or message.contact is None:
+        return None
+    zone = session.get_one(Patient, message.contact.patient_id).timezone
+    quiet = message.site.quiet_hours
+    if not planning.in_quiet_hours(now, quiet, zone):
+        return None
+    return planning.next_quiet_end(now, quiet, zone)
+
+
+def _expire(session: Session, message: Message, *, catalog: Catalog, now: datetime) -> None:
+    moved = journal.advance(
+        session, message, MessageState.EXPIRED, now=now, by=journal.SYSTEM, why="its time passed", ended_at=now
+    )
+    if moved:
+        when_it_mattered(session, message, "could not be sent in time", catalog=catalog, now=now)
+
+
+# --- what Twilio said ---------------------------------------------------------------------------------------------
+
+
+def record_outcome(
+    session: Session, attempt_id: uuid.UUID, outcome: Outcome, *, catalog: Catalog, now: datetime, real_now: datetime
+) -> None:
+    """Write down how one call to Twilio ended. A receipt may have been faster; then nothing moves back."""
+    attempt = session.get_one(Attempt, attempt_id)
+    message = session.get_one(Message, attempt.message_id)
+    mine = (Message.attempt_id == attempt.id,)
+    match outcome:
+        case Accepted(sid, status):
+            _learn_sid(session, attempt, sid, status)
+            journal.advance(session, message, MessageState.SENT, now=now, by=journal.SYSTEM, only_if=mine, sent_at=now)
+        case Rejected(code):
+            attempt.error_code, attempt.ended_at = code, now
+            _not_delivered(session, message, attempt, code, catalog=catalog, now=now)
+        case Unavailable(reason):
+            attempt.ended_at = now
+            wait = BACKOFF[min(attempt.n, len(BACKOFF)) - 1]
+            journal.advance(
+                session,
+                message,
+                MessageState.PLANNED,
+                now=now,
+                by=journal.SYSTEM,
+                why=f"Twilio was not there ({reason})",
+                only_if=mine,
+                due_at=now + wait,
+            )
+        case Uncertain(reason):
+            doubt(session, message, attempt, reason, now=now, real_now=real_now)
+
+
+def doubt(
+    session: Session, message: Message, attempt: Attempt, reason: str, *, now: datetime, real_now: datetime
+) -> bool:
+    """Twilio may or may not have it: not sent again until a receipt or Twilio's list tells."""
+    return journal.advance(
+        session,
+        message,
+        MessageState.UNCERTAIN,
+        now=now,
+        by=journal.SYSTEM,
+        why=f"no answer from Twilio ({reason})",
+        only_if=(Message.attempt_id == attempt.id,),
+        lease_until=real_now,
+    )
+
+
+def reap(session: Session, *, now: datetime, real_now: datetime) -> int:
+    """Messages whose worker died in the middle become uncertain. Returns how many."""
+    left = session.scalars(
+        select(Message).where(Message.state == MessageState.SENDING, Message.lease_until < real_now).limit(500)
+    ).all()
+    for message in left:
+        attempt = session.get_one(Attempt, message.attempt_id)
+        doubt(session, message, attempt, "the worker died", now=now, real_now=real_now)
+    return len(left)
+
+
+def _learn_sid(session: Session, attempt: Attempt, sid: str, status: str) -> None:
+    if attempt.provider_sid is None:
+        attempt.provider_sid = sid
+    if attempt.provider_status is None:
+        attempt.provider_status = status
+
+
+# Twilio's words for where a message or a call stands, as ours.
+ON_ITS_WAY = {"accepted", "scheduled", "queued", "sending", "sent", "initiated", "ringing", "in-progress"}
+ARRIVED = {"delivered", "read", "completed"}
+DID_NOT_ARRIVE = {"undelivered", "failed", "canceled", "busy", "no-answer"}
+RANG_OUT = {"busy", "no-answer"}
+
+
+def record_receipt(
+    session: Session,
+    attempt_id: uuid.UUID,
+    *,
+    sid: str,
+    status: str,
+    error_code: int | None,
+    answered_by: str | None = None,
+    catalog: Catalog,
+    now: datetime,
+) -> None:
+    """Write down what a status callback (or Twilio's list) says of one attempt. Forward only, whatever the order."""
+    attempt = session.get(Attempt, attempt_id)
+    if attempt is None:
+        return  # a callback for an attempt that we never made
+    message = session.get_one(Message, attempt.message_id)
+    if attempt.provider_sid is None:
+        attempt.provider_sid = sid
+    elif attempt.provider_sid != sid:
+        journal.note(session, message, "message.odd_receipt", now=now, by="twilio", detail=f"another SID: {status}")
+        return
+    answered_by = answered_by or attempt.answered_by
+    attempt.answered_by = answered_by
+    if attempt.provider_status in ARRIVED | DID_NOT_ARRIVE:
+        if status in ARRIVED | DID_NOT_ARRIVE and status != attempt.provider_status:
+            journal.note(session, message, "message.odd_receipt", now=now, by="twilio", detail=f"then {status}")
+        if not (status in ARRIVED and attempt.provider_status in DID_NOT_ARRIVE):
+            return
+    attempt.provider_status = status
+    attempt.error_code = error_code or attempt.error_code
+    mine = (Message.attempt_id == attempt.id,)
+    if status in ON_ITS_WAY:
+        journal.advance(session, message, MessageState.SENT, now=now, by="twilio", only_if=mine, sent_at=now)
+        return
+    attempt.ended_at = now
+    if status in ARRIVED and not (message.channel is Channel.VOICE and _machine(answered_by)):
+        facts = {} if message.sent_at else {"sent_at": now}
+        journal.advance(
+            session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts
+        )
+    elif status in ARRIVED:  # a machine took the call: nobody was reached
+        _not_delivered(session, message, attempt, None, catalog=catalog, now=now, why="a machine answered")
+    elif status in DID_NOT_ARRIVE:
+        _not_delivered(session, message, attempt, attempt.error_code, catalog=catalog, now=now, rang=status)
+
+
+def _machine(answered_by: str | None) -> bool:
+    return bool(answered_by) and str(answered_by).startswith(("machine", "fax"))
+
+
+def _not_delivered(
+    session: Session,
+    message: Message,
+    attempt: Attempt,
+    code: int | None,
+    *,
+    catalog: Catalog,
+    now: datetime,
+    rang: str = "",
+    why: str = "",
+) -> None:
+    """It did not arrive: once more while it makes sense, else failed, and what mattered goes another way."""
+    what = failure(code)
+    reason = why or (f"call: {rang}" if rang in RANG_OUT else f"{WORDS[what]}" + (f" (Twilio {code})" if code else ""))
+    mine = (Message.attempt_id == attempt.id,)
+    wait = timedelta(minutes=5 * 3 ** (attempt.n - 1)) if not message.urgent else timedelta(minutes=2)
+    again = rang in RANG_OUT or what in (Failure.TRANSIENT, Failure.UNKNOWN)
+    if message.template != "page" and again and attempt.n < TRIES and now + wait <= message.not_after:
+        moved = journal.advance(
+            session,
+            message,
+            MessageState.PLANNED,
+            now=now,
+            by="twilio",
+            why=f"{reason}; trying again",
+            only_if=mine,
+            due_at=now + wait,
+        )
+        if moved:
+            return
+    moved = journal.advance(
+        session, message, MessageState.FAILED, now=now, by="twilio", why=reason, only_if=mine, ended_at=now
+    )
+    if not moved:
+        return
+    if what is Failure.OPTED_OUT and message.contact:
+        enrolment.record_consent(
+            session, message.contact, Channel.SMS, Consent.WITHDRAWN, "told by Twilio (21610)", by="twilio", now=now
+        )
+    when_it_mattered(session, message, reason, catalog=catalog, now=now)
+
+
+def when_it_mattered(session: Session, message: Message, reason: str, *, catalog: Catalog, now: datetime) -> None:
+    """A message that mattered did not arrive: by voice, if that was agreed to; else a coordinator is told."""
+    contact = message.contact
+    if not message.matters or contact is None:
+        return
+    if (
+        message.channel is Channel.SMS
+        and contact.voice_consent is Consent.GIVEN
+        and catalog.has_voice(message.template)
+        and now < message.not_after
+    ):
+        _by_voice(session, message, contact, now=now)
+        return
+    patient = session.get_one(Patient, contact.patient_id)
+    need = tickets.Need(
+        site_key=message.site_key,
+        subject=f"patient:{patient.id}",
+        role=Role.COORDINATOR,
+        urgency=Urgency.SAME_DAY,
+        kinds=("UNREACHABLE",),
+        source=Source.SYSTEM,
+        text=f"{message.template} by {message.channel} did not arrive: {reason}. Please call.",
+        patient_id=patient.id,
+        contact_id=contact.id,
+        plan_id=message.plan_id,
+    )
+    tickets.open_or_append(session, need, catalog=catalog, now=now)
+
+
+def _by_voice(session: Session, message: Message, contact: Contact, *, now: datetime) -> None:
+    call = Message(
+        key=f"fallback:{message.id}",
+        site_key=message.site_key,
+        patient_id=message.patient_id,
+        plan_id=message.plan_id,
+        event_id=message.event_id,
+        contact_id=contact.id,
+        ticket_id=message.ticket_id,
+        to=message.to,
+        to_hash=message.to_hash,
+        channel=Channel.VOICE,
+        step=message.step,
+        template=message.template,
+        language=message.language,
+        values=message.values,
+        prompt=message.prompt,
+        matters=True,
+        urgent=message.urgent,
+        any_hour=message.any_hour,
+        due_at=now,
+        not_after=message.not_after,
+        created_at=now,
+    )
+    add_once(session, call, Message.key)

@@ -1,0 +1,630 @@
+"""A need that a human must meet: opened or appended to, escalated rung by rung, acknowledged, answered, resolved."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from notifier import journal
+from notifier.catalog import Catalog
+from notifier.core import routing, wording
+from notifier.core.states import MessageState, TicketState
+from notifier.core.vocabulary import Channel, Consent, Role, Rung, Source, Urgency, most_urgent
+from notifier.db import add_once
+from notifier.errors import Refused
+from notifier.models import (
+    AuditEvent,
+    Contact,
+    Counter,
+    Escalation,
+    Ladder,
+    Message,
+    OnCallShift,
+    Patient,
+    Site,
+    Staff,
+    Ticket,
+)
+
+LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
+FOLLOWS = timedelta(days=7)  # a new ticket this soon after one like it follows that one
+REPEATS = timedelta(hours=24)
+REPEATED = 3  # the same red flag told this often in a day goes one level up
+PAGE_LIVES = timedelta(minutes=30)
+
+OUTCOMES = {
+    "reached_advised": "Reached, advised",
+    "reached_sent_to_ed": "Reached, sent to emergency care",
+    "visit_arranged": "Visit arranged",
+    "delivered": "Items sent or delivered",
+    "rescheduled": "Rescheduled",
+    "answered": "Question answered",
+    "prescriber_told": "Prescriber told",
+    "no_action": "No action needed",
+    "duplicate": "Duplicate",
+    "wrong_number": "Wrong number",
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something: a person who signed in or answered a page, or a system with a token."""
+
+    name: str
+    staff_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a human must meet, before it is a ticket. `subject` says whose: patient:<id>, sender:<hash>, site:<key>."""
+
+    site_key: str
+    subject: str
+    role: Role
+    urgency: Urgency
+    kinds: tuple[str, ...]
+    source: Source
+    text: str
+    patient_id: uuid.UUID | None = None
+    contact_id: uuid.UUID | None = None
+    plan_id: uuid.UUID | None = None
+    sender: str | None = None
+    target: timedelta | None = None  # the row's own limit, when it has one
+
+
+# --- birth --------------------------------------------------------------------------------------------------------
+
+
+def open_or_append(
+    session: Session, need: Need, *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM
+) -> tuple[Ticket, bool]:
+    """The unresolved ticket of this subject and role with the news added, or a new one. True: it is new.
+
+    What is new, or news that its owner has not heard, is paged at once.
+    """
+    ticket = unresolved(session, need.subject, need.role)
+    if ticket is None:
+        try:
+            with session.begin_nested():
+                ticket = _open(session, need, now=now, by=by)
+        except IntegrityError:  # two texts at once: the other one opened it
+            ticket = unresolved(session, need.subject, need.role)
+            if ticket is None:
+                raise
+        else:
+            escalate(session, ticket, catalog=catalog, now=now)
+            return ticket, True
+    _append(session, ticket, need, now=now, by=by)
+    escalate(session, ticket, catalog=catalog, now=now)
+    return ticket, False
+
+
+def unresolved(session: Session, subject: str, role: Role) -> Ticket | None:
+    """The one ticket of this subject and role that is not resolved, locked for change."""
+    wanted = select(Ticket).where(Ticket.subject == subject, Ticket.role == role, Ticket.state != TicketState.RESOLVED)
+    return session.scalars(wanted.with_for_update()).one_or_none()
+
+
+def _open(session: Session, need: Need, *, now: datetime, by: str) -> Ticket:
+    site = session.get_one(Site, need.site_key)
+    begins = routing.wake_at(need.urgency, now, site.timezone, site.quiet_hours)
+    previous = session.scalars(
+        select(Ticket)
+        .where(Ticket.subject == need.subject, Ticket.role == need.role, Ticket.resolved_at >= now - FOLLOWS)
+        .order_by(Ticket.resolved_at.desc())
+        .limit(1)
+    ).first()
+    ticket = Ticket(
+        number=_next_number(session),
+        site_key=need.site_key,
+        subject=need.subject,
+        patient_id=need.patient_id,
+        contact_id=need.contact_id,
+        plan_id=need.plan_id,
+        sender=need.sender,
+        role=need.role,
+        kinds=list(need.kinds),
+        urgency=need.urgency,
+        source=need.source,
+        text=need.text,
+        ladder_from=begins,
+        escalate_at=begins,
+        respond_by=routing.respond_by(need.urgency, now, site.timezone, site.quiet_hours, need.target),
+        opened_at=now,
+        news_at=now,
+        follows_id=previous.id if previous else None,
+    )
+    session.add(ticket)
+    session.flush()
+    journal.note(session, ticket, "ticket.opened", now=now, by=by, detail=", ".join(need.kinds))
+    return ticket
+
+
+def _next_number(session: Session) -> int:
+    number = session.scalar(
+        update(Counter)
+        .where(Counter.name == "ticket")
+        .values(value=Counter.value + 1)
+        .returning(Counter.value)
+        .execution_options(synchronize_session=False)
+    )
+    assert number is not None, "the migrations set the counter"
+    return int(number)
+
+
+def _append(session: Session, ticket: Ticket, need: Need, *, now: datetime, by: str) -> None:
+    site = ticket.site
+    new_kinds = [kind for kind in need.kinds if kind not in ticket.kinds]
+    urgency = most_urgent(ticket.urgency, need.urgency)
+    if need.urgency.is_red and _told(session, ticket, now) + 1 >= REPEATED:
+        urgency = most_urgent(urgency, routing.level_up(need.urgency))
+    worse = urgency.rank < ticket.urgency.rank
+    unheard = worse or (need.urgency.is_red and (bool(new_kinds) or ticket.contacted_at is not None))
+    journal.note(session, ticket, "ticket.appended", now=now, by=by, detail=", ".join(need.kinds))
+    ticket.kinds = [*ticket.kinds, *new_kinds]
+    ticket.urgency = urgency
+    ticket.news_at = now
+    ticket.respond_by = min(
+        ticket.respond_by, routing.respond_by(urgency, now, site.timezone, site.quiet_hours, need.target)
+    )
+    if ticket.state is TicketState.OPEN:
+        if worse:
+            _restart(session, ticket, now)
+        elif need.urgency.is_red:  # told again and nobody has it: page the same rung again
+            ticket.rung = max(0, ticket.rung - 1)
+            ticket.escalate_at = now
+        session.flush()
+    elif unheard:
+        session.flush()
+        reopen(session, ticket, now=now, by=by, why="news that the owner has not heard")
+
+
+def _told(session: Session, ticket: Ticket, now: datetime) -> int:
+    """How often this need was told in the last day."""
+    lines = session.scalars(
+        select(AuditEvent.verb).where(
+            AuditEvent.ticket_id == ticket.id,
+            AuditEvent.verb.in_(("ticket.opened", "ticket.appended")),
+            AuditEvent.at >= now - REPEATS,
+        )
+    )
+    return len(lines.all())
+
+
+def _restart(session: Session, ticket: Ticket, now: datetime) -> None:
+    begins = routing.wake_at(ticket.urgency, now, ticket.site.timezone, ticket.site.quiet_hours)
+    ticket.rung, ticket.ladder_from, ticket.escalate_at = 0, begins, begins
+
+
+def reopen(session: Session, ticket: Ticket, *, now: datetime, by: str, why: str) -> bool:
+    """Back to OPEN, with the ladder from its foot: the owner is paged as well as whoever is on call."""
+    begins = routing.wake_at(ticket.urgency, now, ticket.site.timezone, ticket.site.quiet_hours)
+    owner_id = ticket.owner_id
+    moved = journal.advance(
+        session,
+        ticket,
+        TicketState.OPEN,
+        now=now,
+        by=by,
+        why=why,
+        rung=0,
+        ladder_from=begins,
+        escalate_at=begins,
+        owner=None,
+        owner_id=None,
+        ack_expires_at=None,
+        contacted_at=None,
+    )
+    if moved and owner_id is not None and ticket.urgency.is_red:
+        owner = session.get_one(Staff, owner_id)
+        _page(session, ticket, [owner], Channel.SMS, f"owner-{ticket.step}", now=now)
+    return moved
+
+
+# --- escalation ---------------------------------------------------------------------------------------------------
+
+
+def due_to_escalate(session: Session, now: datetime) -> Sequence[Ticket]:
+    """Open tickets whose next rung is due, the longest overdue first."""
+    return session.scalars(
+        select(Ticket)
+        .where(Ticket.state == TicketState.OPEN, Ticket.escalate_at <= now)
+        .order_by(Ticket.escalate_at)
+        .limit(200)
+    ).all()
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether an acknowledgement has lapsed that nobody has opened again."""
+    lapsed = select(Ticket.id).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now).limit(1)
+    return session.scalars(lapsed).first() is not None
+
+
+def get(session: Session, ticket_id: uuid.UUID) -> Ticket:
+    """One ticket, fresh from the table."""
+    return session.get_one(Ticket, ticket_id, populate_existing=True)
+
+
+def escalate(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime) -> bool:
+    """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed."""
+    climbed = False
+    ladder = rungs(session, ticket.urgency, catalog)
+    for _ in range(len(ladder) + 1):
+        if ticket.state is not TicketState.OPEN or ticket.escalate_at is None or ticket.escalate_at > now:
+            return climbed
+        rung = ladder[min(ticket.rung, len(ladder) - 1)]
+        people = _people(session, ticket, rung, now)
+        if not _climb(session, ticket, ladder, nobody=not people, now=now):
+            return climbed
+        climbed = True
+        session.add(
+            Escalation(
+                ticket_id=ticket.id,
+                step=ticket.step,
+                rung=ticket.rung - 1,
+                at=now,
+                staff_ids=[str(person.id) for person in people],
+            )
+        )
+        detail = f"rung {ticket.rung}: {', '.join(person.name for person in people) or 'nobody holds it'}"
+        journal.note(session, ticket, "ticket.escalated", now=now, by=journal.SYSTEM, detail=detail)
+        _page(session, ticket, people, rung.by, str(ticket.step), now=now)
+        _tell_if_promise_broke(session, ticket, now=now)
+    return climbed
+
+
+def _climb(
+    session: Session, ticket: Ticket, ladder: Sequence[routing.LadderRung], *, nobody: bool, now: datetime
+) -> bool:
+    """Step up, unless another process did so first."""
+    following = ticket.rung + 1
+    due = routing.rung_due(ladder, following, ticket.ladder_from, ticket.urgency)
+    if nobody and following < len(ladder):
+        due = now
+    elif due <= now:  # we were away: climb on from here rather than race through what was missed
+        due = now + timedelta(minutes=1)
+    result = session.execute(
+        update(Ticket)
+        .where(
+            Ticket.id == ticket.id,
+            Ticket.state == TicketState.OPEN,
+            Ticket.step == ticket.step,
+            Ticket.escalate_at <= now,
+        )
+        .values(step=ticket.step + 1, rung=following, escalate_at=due)
+        .execution_options(synchronize_session=False)
+        .returning(Ticket.id)
+    )
+    moved = result.first() is not None
+    session.refresh(ticket)
+    return moved
+
+
+def rungs(session: Session, urgency: Urgency, catalog: Catalog) -> Sequence[routing.LadderRung]:
+    """The ladder for an urgency: the pharmacy's own, else the one shipped."""
+    own = session.get(Ladder, urgency)
+    if own is None:
+        return catalog.ladders[urgency]
+    return [routing.LadderRung(Rung(rung["who"]), Channel(rung["by"]), float(rung["after"])) for rung in own.rungs]
+
+
+def _people(session: Session, ticket: Ticket, rung: routing.LadderRung, now: datetime) -> list[Staff]:
+    """Who holds this rung at this moment and has a phone."""
+    if rung.who is Rung.LAST_RESORT:
+        wanted = select(Staff).where(Staff.key == LAST_RESORT)
+    else:
+        role = Role.SUPERVISOR if rung.who is Rung.SUPERVISOR else ticket.role
+        who = Rung.PRIMARY if rung.who is Rung.SUPERVISOR else rung.who
+        team = on_call(session, role, ticket.site, now)
+        wanted = select(Staff).where(Staff.id.in_(routing.holders(who, team)))
+    return [person for person in session.scalars(wanted) if person.active and person.phone]
+
+
+def on_call(session: Session, role: Role, site: Site, now: datetime) -> dict[int, list[uuid.UUID]]:
+    """Who holds each rung of a role at a site now: rung -> staff ids."""
+    rows = session.scalars(select(OnCallShift).where(OnCallShift.role == role, OnCallShift.site.in_((site.key, "*"))))
+    shifts = [
+        routing.Shift(
+            row.staff_id,
+            row.site,
+            row.role,
+            row.rung,
+            tuple(row.days),
+            row.hours,
+            row.starts_at,
+            row.ends_at,
+            row.is_override,
+        )
+        for row in rows
+    ]
+    return routing.on_call(shifts, role, site.key, site.timezone, now)
+
+
+def _page(
+    session: Session, ticket: Ticket, people: Iterable[Staff], by: Channel, occasion: str, *, now: datetime
+) -> None:
+    for person in people:
+        for channel in routing.channels(by, person.pages):
+            page = _to_staff(ticket, person, f"page:{ticket.id}:{occasion}:{person.id}:{channel}", "page", now)
+            page.channel = channel
+            page.values = page_values(ticket, now)
+            add_once(session, page, Message.key)
+
+
+def page_values(ticket: Ticket, now: datetime) -> dict[str, str]:
+    """What a page may say: number, urgency, role and age; nothing about the patient."""
+    age = int((now - ticket.opened_at).total_seconds() // 60)
+    return {
+        "number": str(ticket.number),
+        "urgency": ticket.urgency.replace("_", " ").upper(),
+        "role": ticket.role.value,
+        "age": f"{age} min" if age < 120 else f"{age // 60} h",
+    }
+
+
+def _to_staff(ticket: Ticket, person: Staff, key: str, template: str, now: datetime) -> Message:
+    assert person.phone
+    assert person.phone_hash
+    return Message(
+        key=key,
+        site_key=ticket.site_key,
+        patient_id=ticket.patient_id,
+        ticket_id=ticket.id,
+        staff_id=person.id,
+        to=person.phone,
+        to_hash=person.phone_hash,
+        channel=Channel.SMS,
+        template=template,
+        language="en",
+        urgent=True,
+        any_hour=True,
+        due_at=now,
+        not_after=now + PAGE_LIVES,
+        created_at=now,
+    )
+
+
+def tell_staff(
+    session: Session, ticket: Ticket, person: Staff, key: str, template: str, values: dict[str, str], *, now: datetime
+) -> None:
+    """One short text to a member of staff about a ticket: never anything about the patient."""
+    message = _to_staff(ticket, person, key, template, now)
+    message.values = values
+    add_once(session, message, Message.key)
+
+
+def _tell_if_promise_broke(session: Session, ticket: Ticket, *, now: datetime) -> None:
+    """Half an hour without a call on a red flag: the patient hears the truth, and the journal says so."""
+    if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.opened_at + routing.HARD_STOP:
+        return
+    if _tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now):
+        journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")
+
+
+def _tell_patient(session: Session, ticket: Ticket, template: str, key: str, *, now: datetime) -> bool:
+    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
+    if contact is None or contact.consent(contact.channel) is Consent.WITHDRAWN:
+        return False
+    message = to_contact(ticket, contact, key, template, now, lives=timedelta(hours=2))
+    return add_once(session, message, Message.key)[1]
+
+
+def to_contact(
+    ticket: Ticket, contact: Contact, key: str, template: str, now: datetime, *, lives: timedelta
+) -> Message:
+    """A message about a ticket to whoever told us; not yet added."""
+    return Message(
+        key=key,
+        site_key=ticket.site_key,
+        patient_id=contact.patient_id,
+        ticket_id=ticket.id,
+        contact_id=contact.id,
+        to=contact.phone,
+        to_hash=contact.phone_hash,
+        channel=contact.channel,
+        template=template,
+        language=contact.language,
+        values={},
+        urgent=True,
+        any_hour=True,
+        due_at=now,
+        not_after=now + lives,
+        created_at=now,
+    )
+
+
+# --- a human has it -----------------------------------------------------------------------------------------------
+
+
+def acknowledge(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> bool:
+    """Take it: the first wins, paging stops, the others who were paged are told. False: it was not open."""
+    site = ticket.site
+    took = journal.advance(
+        session,
+        ticket,
+        TicketState.ACKNOWLEDGED,
+        now=now,
+        by=by.name,
+        owner=by.name,
+        owner_id=by.staff_id,
+        acknowledged_at=now,
+        ack_expires_at=routing.ack_expires(ticket.urgency, now, site.timezone, site.quiet_hours),
+        escalate_at=None,
+        only_if=(Ticket.state == TicketState.OPEN,),
+    )
+    if took:
+        _stop_paging(session, ticket, by, now=now)
+    return took
+
+
+def _stop_paging(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> None:
+    pages = session.scalars(
+        select(Message).where(
+            Message.ticket_id == ticket.id, Message.template == "page", Message.created_at >= ticket.ladder_from
+        )
+    ).all()
+    for page in pages:
+        if page.state is MessageState.PLANNED:
+            journal.advance(session, page, MessageState.CANCELLED, now=now, by=by.name, why="acknowledged")
+    reached = {page.staff for page in pages if page.staff and page.staff_id != by.staff_id and page.sent_at}
+    for person in reached:
+        values = {"number": str(ticket.number), "owner": by.name}
+        tell_staff(
+            session, ticket, person, f"taken:{ticket.id}:{ticket.step}:{person.id}", "page.taken", values, now=now
+        )
+
+
+def release(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> bool:
+    """Give it back: it is open again and the next rung is paged. False: it was not acknowledged."""
+    rung = max(1, ticket.rung)
+    if not reopen_as_passed(session, ticket, by, now=now):
+        return False
+    ticket.rung = rung
+    ticket.escalate_at = now
+    session.flush()
+    return True
+
+
+def reopen_as_passed(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> bool:
+    """Back to OPEN without paging the one who passed it on."""
+    return journal.advance(
+        session,
+        ticket,
+        TicketState.OPEN,
+        now=now,
+        by=by.name,
+        why="passed on",
+        ladder_from=now,
+        escalate_at=now,
+        owner=None,
+        owner_id=None,
+        ack_expires_at=None,
+        only_if=(Ticket.state == TicketState.ACKNOWLEDGED,),
+    )
+
+
+def pass_on(session: Session, ticket: Ticket, by: Actor, *, catalog: Catalog, now: datetime) -> bool:
+    """Staff answered P: the next rung is paged now, whoever has it. False: it is resolved."""
+    if ticket.state is TicketState.ACKNOWLEDGED:
+        moved = release(session, ticket, by, now=now)
+    else:
+        moved = ticket.state is TicketState.OPEN
+        if moved:
+            ticket.escalate_at = now
+            session.flush()
+            journal.note(session, ticket, "ticket.passed", now=now, by=by.name)
+    if moved:
+        escalate(session, ticket, catalog=catalog, now=now)
+    return moved
+
+
+def lapse(session: Session, *, catalog: Catalog, now: datetime) -> int:
+    """Open again what was acknowledged and then left: nobody logged a contact in time. Returns how many."""
+    left = session.scalars(
+        select(Ticket).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now).limit(200)
+    ).all()
+    for ticket in left:
+        if reopen(session, ticket, now=now, by=journal.SYSTEM, why="acknowledged, but no contact was logged"):
+            escalate(session, ticket, catalog=catalog, now=now)
+    return len(left)
+
+
+def assign(session: Session, ticket: Ticket, to: Staff, by: Actor, *, now: datetime) -> None:
+    """Make somebody else the owner; they are told by text. Raises Refused for a resolved ticket."""
+    if ticket.state is TicketState.RESOLVED:
+        raise Refused(f"Ticket {ticket.number} is resolved; open a new one.")
+    owner = Actor(to.name, to.id)
+    if ticket.state is TicketState.OPEN:
+        acknowledge(session, ticket, owner, now=now)
+    else:
+        ticket.owner, ticket.owner_id = to.name, to.id
+    journal.note(session, ticket, "ticket.assigned", now=now, by=by.name, detail=to.name)
+    if to.phone:
+        occasion = f"assigned:{ticket.id}:{to.id}:{int(now.timestamp())}"
+        tell_staff(session, ticket, to, occasion, "page.assigned", page_values(ticket, now), now=now)
+
+
+def note(session: Session, ticket: Ticket, text: str, by: Actor, *, now: datetime) -> None:
+    """Write down something that only staff see. Raises Refused for an empty note."""
+    if not text.strip():
+        raise Refused("A note needs words.")
+    journal.note(session, ticket, "ticket.noted", now=now, by=by.name, detail=text.strip())
+
+
+def log_contact(
+    session: Session, ticket: Ticket, reached: bool, text: str, by: Actor, *, catalog: Catalog, now: datetime
+) -> None:
+    """Write down a call: reached or not. Two that failed on a red flag, and the patient is asked to pick up (M30)."""
+    if ticket.state is TicketState.RESOLVED:
+        raise Refused(f"Ticket {ticket.number} is resolved; open a new one.")
+    if ticket.state is TicketState.OPEN:
+        acknowledge(session, ticket, by, now=now)
+    verb = "ticket.contacted" if reached else "ticket.not_reached"
+    journal.note(session, ticket, verb, now=now, by=by.name, detail=text.strip())
+    if reached:
+        ticket.contacted_at = now
+        ticket.ack_expires_at = now + routing.HELD
+        return
+    session.flush()
+    tries = session.scalars(
+        select(AuditEvent.id).where(AuditEvent.ticket_id == ticket.id, AuditEvent.verb == "ticket.not_reached")
+    ).all()
+    if ticket.urgency.is_red and len(tries) == 2:
+        _tell_patient(session, ticket, "M30", f"m30:{ticket.id}:{len(tries)}", now=now)
+
+
+def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor, *, now: datetime) -> None:
+    """Close it with an outcome. Raises Refused: no such outcome, a red flag without a contact, or closed already."""
+    if outcome not in OUTCOMES:
+        raise Refused(f"Choose an outcome: {', '.join(OUTCOMES)}.")
+    if ticket.urgency.is_red and ticket.contacted_at is None:
+        raise Refused("A red flag is closed only after the patient was reached: log the contact first.")
+    moved = journal.advance(
+        session,
+        ticket,
+        TicketState.RESOLVED,
+        now=now,
+        by=by.name,
+        why=": ".join(filter(None, [OUTCOMES[outcome], text.strip()])),
+        resolved_at=now,
+        outcome=outcome,
+        escalate_at=None,
+        owner=ticket.owner or by.name,
+        owner_id=ticket.owner_id or by.staff_id,
+    )
+    if not moved:
+        raise Refused(f"Ticket {ticket.number} is already resolved.")
+    _stop_paging(session, ticket, by, now=now)
+
+
+def reply(session: Session, ticket: Ticket, text: str, nonce: str, by: Actor, *, now: datetime) -> Message:
+    """Text the person who told us. The nonce makes a double click one text.
+
+    Raises Refused: nobody to text, opted out, voice only, patient data in the words, or too long.
+    """
+    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
+    if contact is None:
+        raise Refused("This ticket has no phone that can be texted; please call.")
+    if contact.sms_consent is Consent.WITHDRAWN:
+        raise Refused("This person has opted out of texts; please call.")
+    if contact.channel is Channel.VOICE:
+        raise Refused("This phone takes calls only; please call.")
+    patient = session.get_one(Patient, contact.patient_id)
+    words = wording.gsm7(f"{ticket.site.brand}: {text.strip()}")
+    if not text.strip():
+        raise Refused("Write what you want to say.")
+    if faults := wording.guard(words, names=(patient.given_name, patient.family_name, contact.name)):
+        raise Refused(" ".join(faults))
+    message = to_contact(ticket, contact, f"reply:{nonce}", "verbatim", now, lives=timedelta(hours=1))
+    message.channel = Channel.SMS
+    message.values = {"text": words}
+    message, new = add_once(session, message, Message.key)
+    if new:
+        if ticket.state is TicketState.OPEN:
+            acknowledge(session, ticket, by, now=now)
+        journal.note(session, ticket, "ticket.replied", now=now, by=by.name)
+    return message

@@ -1,0 +1,87 @@
+"""Texts that come in: written down, then understood by a worker. When they cannot be written down, we say so."""
+
+import logging
+import time
+
+from flask import Response, request
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from twilio.twiml.messaging_response import MessagingResponse
+
+from jobs.queue import ring
+from notifier import clock, inbox
+from notifier.core import wording
+from notifier.core.vocabulary import Channel, Source
+from notifier.models import Site
+from notifier.runtime import current, reading, transaction
+from webhooks.twilio import bp, twiml
+
+log = logging.getLogger(__name__)
+
+
+@bp.post("/sms")
+def sms() -> Response:
+    """One text. The same MessageSid again gets the same answer, and nothing new is stored."""
+    form = request.form
+    recipient = form.get("To", "")
+    try:
+        with transaction() as session:
+            inbound, new = inbox.receive(
+                session,
+                provider_sid=form["MessageSid"],
+                source=Source.SMS,
+                sender=form.get("From", ""),
+                recipient=recipient,
+                body=form.get("Body", ""),
+                media=int(form.get("NumMedia") or 0),
+                received_at=clock.now(),
+            )
+    except SQLAlchemyError as error:
+        log.error("a text could not be stored: %s", type(error).__name__)
+        return twiml(_could_not_read(recipient))
+    _phones.refresh()
+    if new:
+        ring("attend", str(inbound.id))
+    return twiml(MessagingResponse())
+
+
+def _could_not_read(recipient: str) -> MessagingResponse:
+    """Fixed words in both languages, for the one case in which nobody may ever read the text."""
+    answer = MessagingResponse()
+    values = {"phone": wording.written_phone(_phones.of(recipient))}
+    answer.message(current().catalog.render("unreadable", "en", Channel.SMS, values))
+    return answer
+
+
+class _Phones:
+    """The 24/7 number of each site, remembered for when the database is away."""
+
+    REFRESH = 60.0
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._read_at = float("-inf")
+
+    def refresh(self) -> None:
+        """Read them again, once a minute."""
+        if time.monotonic() - self._read_at < self.REFRESH:
+            return
+        self._read_at = time.monotonic()
+        with reading() as session:
+            for site in session.scalars(select(Site)):
+                self._known |= {number: site.phone for number in (site.sms_from, site.voice_from) if number}
+
+    def of(self, number: str) -> str:
+        """The number to call; the one that was texted, if we have never known better."""
+        return self._known.get(number) or next(iter(self._known.values()), number)
+
+
+_phones = _Phones()
+
+
+def remember_phones() -> None:
+    """Read the sites' numbers at start, if the database is there."""
+    try:
+        _phones.refresh()
+    except SQLAlchemyError as error:
+        log.warning("the sites' numbers are not known yet: %s", type(error).__name__)

@@ -1,0 +1,229 @@
+"""Calls: a page that is taken by a key, a reminder that is answered by one, and the menu for those who ring us.
+
+A key means exactly what the word means by text: it becomes an Inbound, and a worker understands it.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask import Response, abort, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from twilio.twiml.voice_response import Gather, VoiceResponse
+
+from jobs.queue import ring
+from notifier import clock, inbox, sealing, tickets
+from notifier.core import wording
+from notifier.core.vocabulary import Channel, Source
+from notifier.models import Attempt, Contact, Message, Site, Staff, Ticket
+from notifier.runtime import current, reading, transaction
+from webhooks.twilio import bp, twiml
+
+log = logging.getLogger(__name__)
+VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
+PATIENCE = 10  # seconds to find a key: older callers need them
+MENU = {"1": "CALL nurse", "2": "DELIVERY question", "0": "CALL"}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One outbound call as it is being spoken."""
+
+    message: Message
+    attempt: Attempt
+    site: Site
+
+    def say(self, template: str, **values: str) -> str:
+        """The words of a voice template in the language of the person called."""
+        known = {"brand": self.site.brand, "phone": self.site.phone, **values}
+        return current().catalog.render(template, self.message.language, Channel.VOICE, known)
+
+
+def _call(session: Session, attempt_id: UUID) -> _Call:
+    attempt = session.get(Attempt, attempt_id)
+    if attempt is None:
+        abort(404)
+    message = session.get_one(Message, attempt.message_id)
+    return _Call(message, attempt, session.get_one(Site, message.site_key))
+
+
+def _speak(where: VoiceResponse | Gather, words: str, language: str) -> None:
+    voice, code = VOICES[wording.best_language(VOICES, language)]
+    for sentence in filter(None, (part.strip() for part in words.split("\n"))):
+        where.say(sentence, voice=voice, language=code)
+
+
+def _ask(attempt_id: UUID, step: str, language: str, *sentences: str) -> VoiceResponse:
+    """Say it, wait for one key, say it once more, then goodbye."""
+    response = VoiceResponse()
+    base = current().settings.public_base_url
+    for turn in range(2):
+        gather = Gather(
+            num_digits=1, timeout=PATIENCE, action=f"{base}/twilio/voice/{attempt_id}/{step}", method="POST"
+        )
+        for words in sentences if turn == 0 else sentences[-1:]:
+            _speak(gather, words, language)
+        response.append(gather)
+    response.hangup()
+    return response
+
+
+def _end(words: str, language: str) -> VoiceResponse:
+    response = VoiceResponse()
+    _speak(response, words, language)
+    response.hangup()
+    return response
+
+
+# --- calls that we make -------------------------------------------------------------------------------------------
+
+
+@bp.post("/voice/<uuid:attempt_id>")
+def answered(attempt_id: UUID) -> Response:
+    """Somebody, or a machine, took our call."""
+    with reading() as session:
+        call = _call(session, attempt_id)
+        message, language = call.message, call.message.language
+        if (request.form.get("AnsweredBy") or "human").startswith(("machine", "fax")):
+            return twiml(_end(call.say("voice.voicemail"), language))
+        if message.staff_id:
+            return twiml(_ask(attempt_id, "page", language, message.body or ""))
+        return twiml(_ask(attempt_id, "identity", language, call.say("voice.opening"), call.say("voice.identity")))
+
+
+@bp.post("/voice/<uuid:attempt_id>/<any(page, identity, words):step>")
+def keypad(attempt_id: UUID, step: str) -> Response:
+    """A key was pressed during our call."""
+    digit = request.form.get("Digits", "")
+    if step == "page":
+        return _page_key(attempt_id, digit)
+    with reading() as session:
+        call = _call(session, attempt_id)
+    language = call.message.language
+    if digit == "8":
+        return _tell(call, attempt_id, "STOP", f"{step}-8", call.say("voice.stopped"))
+    if digit == "0":
+        return _tell(call, attempt_id, "CALL", f"{step}-0", call.say("voice.person"))
+    if step == "identity":
+        if digit == "2":
+            return twiml(_end(call.say("voice.wrong_person"), language))
+        if digit == "1":
+            return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
+        return twiml(_ask(attempt_id, "identity", language, call.say("voice.identity")))
+    template = current().catalog.messages[call.message.template]
+    word = template.key_word(digit, language)
+    if word is None:
+        return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
+    return _tell(call, attempt_id, word, f"{step}-{digit}", call.say("voice.thanks"))
+
+
+def _tell(call: _Call, attempt_id: UUID, word: str, step: str, words: str) -> Response:
+    """A key is stored as the word it stands for, and read by a worker as that word."""
+    with transaction() as session:
+        inbound, new = inbox.receive(
+            session,
+            provider_sid=f"{request.form.get('CallSid', attempt_id)}-{step}",
+            source=Source.VOICE,
+            sender=call.message.to,
+            recipient=call.site.voice_from or call.site.phone,
+            body=word,
+            received_at=clock.now(),
+            message_id=call.message.id,
+        )
+    if new:
+        ring("attend", str(inbound.id))
+    return twiml(_end(words, call.message.language))
+
+
+def _page_key(attempt_id: UUID, digit: str) -> Response:
+    """1 takes the ticket at once, 2 passes it on; the call says which."""
+    now = clock.now()
+    with transaction() as session:
+        call = _call(session, attempt_id)
+        staff = session.get_one(Staff, call.message.staff_id)
+        ticket = session.get(Ticket, call.message.ticket_id) if call.message.ticket_id else None
+        if ticket is None:
+            return twiml(_end(call.say("voice.goodbye"), "en"))
+        template = _page_answer(session, ticket, staff, digit, now)
+        if template is None:
+            return twiml(_ask(attempt_id, "page", "en", call.message.body or ""))
+        session.refresh(ticket)
+        said = call.say(template, number=" ".join(str(ticket.number)), owner=ticket.owner or "")
+    ring("dispatch")
+    return twiml(_end(said, "en"))
+
+
+def _page_answer(session: Session, ticket: Ticket, staff: Staff, digit: str, now: datetime) -> str | None:
+    by = tickets.Actor(staff.name, staff.id)
+    if digit == "1":
+        if tickets.acknowledge(session, ticket, by, now=now):
+            return "staff.taken"
+        return "staff.yours" if ticket.owner_id == staff.id else "staff.too_late"
+    if digit == "2":
+        passed = tickets.pass_on(session, ticket, by, catalog=current().catalog, now=now)
+        return "staff.passed" if passed else "staff.resolved"
+    return None
+
+
+# --- calls that come in -------------------------------------------------------------------------------------------
+
+
+@bp.post("/voice")
+def incoming() -> Response:
+    """A call to our number: the menu, in the caller's language when we know the number. Never a name."""
+    with reading() as session:
+        site = _site_of(session, request.form.get("To", ""))
+        language = _language_of(session, request.form.get("From", ""))
+    return twiml(_menu(site, language))
+
+
+def _menu(site: Site, language: str) -> VoiceResponse:
+    response = VoiceResponse()
+    words = _say(site, language, "voice.menu")
+    action = f"{current().settings.public_base_url}/twilio/voice/menu"
+    for _ in range(2):
+        gather = Gather(num_digits=1, timeout=PATIENCE, action=action, method="POST")
+        _speak(gather, words, language)
+        response.append(gather)
+    response.hangup()
+    return response
+
+
+@bp.post("/voice/menu")
+def menu() -> Response:
+    """A key was pressed in the menu: a ticket for the right team, and the caller hears who will call."""
+    form = request.form
+    digit = form.get("Digits", "")
+    with transaction() as session:
+        site = _site_of(session, form.get("To", ""))
+        language = _language_of(session, form.get("From", ""))
+        if digit not in MENU:
+            return twiml(_menu(site, language))
+        inbound, new = inbox.receive(
+            session,
+            provider_sid=f"{form['CallSid']}-menu-{digit}",
+            source=Source.VOICE,
+            sender=form.get("From", ""),
+            recipient=form.get("To", ""),
+            body=MENU[digit],
+            received_at=clock.now(),
+        )
+    if new:
+        ring("attend", str(inbound.id))
+    return twiml(_end(_say(site, language, "voice.person"), language))
+
+
+def _say(site: Site, language: str, template: str) -> str:
+    values = {"brand": site.brand, "phone": site.phone}
+    return current().catalog.render(template, language, Channel.VOICE, values)
+
+
+def _site_of(session: Session, number: str) -> Site:
+    return inbox.site_of(session, number)
+
+
+def _language_of(session: Session, number: str) -> str:
+    found = session.scalars(select(Contact).where(Contact.phone_hash == sealing.lookup(number))).first()
+    return found.language if found else "en"
