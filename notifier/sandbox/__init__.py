@@ -1,0 +1,10 @@
+"""The sandbox: a stateful double of Twilio and the pocket phones behind it. Nothing in the product imports it.
+
+Reading order: records, book, agenda, post, texts, twiml, calls, faults, rest, phones, desk, sandbox.
+"""
+
+from notifier.sandbox.faults import Weather
+from notifier.sandbox.post import Receipts
+from notifier.sandbox.sandbox import Sandbox
+
+__all__ = ["Receipts", "Sandbox", "Weather"]
