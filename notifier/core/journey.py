@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from notifier.core.states import EventState, PlanState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Storage, Therapy, Topic
@@ -53,6 +54,7 @@ class Step:
     matters: bool = False
     urgent: bool = False
     any_hour: bool = False
+    after_end: bool = False  # also when the plan has ended
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Recipient:
     contact_id: UUID
     language: str
     channel: Channel
-    zone: str
+    zone: ZoneInfo
     consented: bool  # on that channel
     topics: frozenset[Topic] = frozenset()
     is_patient: bool = True
@@ -106,7 +108,7 @@ class PlanFacts:
     storage: Storage
     first_dose_at: datetime
     ends_on: date
-    zone: str
+    zone: ZoneInfo
     recipients: tuple[Recipient, ...]
     events: tuple[EventFacts, ...] = ()
     reminders: tuple[time, ...] = ()

@@ -37,34 +37,34 @@ SILENT = (PlanState.RECEIVED, PlanState.PAUSED, PlanState.ENDED, PlanState.DECEA
 # --- local time ---------------------------------------------------------------------------------------------------
 
 
-def resolve_local(day: date, at: time, zone: str) -> datetime:
+def resolve_local(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, of a local time: the first when it comes twice, the first after it when it is skipped."""
-    local = datetime.combine(day, at, ZoneInfo(zone))
+    local = datetime.combine(day, at, zone)
     instant = local.astimezone(UTC)
-    if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local.replace(tzinfo=None):
+    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
         return instant
     before, after = local.replace(fold=1).astimezone(UTC), instant
-    offset = before.astimezone(ZoneInfo(zone)).utcoffset()
+    offset = before.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) / 2
-        if middle.astimezone(ZoneInfo(zone)).utcoffset() == offset:
+        if middle.astimezone(zone).utcoffset() == offset:
             before = middle
         else:
             after = middle
     return after.replace(microsecond=0)
 
 
-def in_quiet_hours(instant: datetime, quiet: str, zone: str) -> bool:
+def in_quiet_hours(instant: datetime, zone: ZoneInfo, quiet: str) -> bool:
     """Whether it is night there. `quiet`: local, such as "20:00-08:00"."""
-    return within(quiet_span(quiet), instant.astimezone(ZoneInfo(zone)).time())
+    return within(quiet_span(quiet), instant.astimezone(zone).time())
 
 
-def next_quiet_end(instant: datetime, quiet: str, zone: str) -> datetime:
+def next_quiet_end(instant: datetime, zone: ZoneInfo, quiet: str) -> datetime:
     """The instant itself by day; in quiet hours the moment they end."""
-    if not in_quiet_hours(instant, quiet, zone):
+    if not in_quiet_hours(instant, zone, quiet):
         return instant
     ends = quiet_span(quiet)[1]
-    local = instant.astimezone(ZoneInfo(zone))
+    local = instant.astimezone(zone)
     return resolve_local(local.date() + timedelta(days=local.time() >= ends), ends, zone)
 
 
@@ -76,10 +76,12 @@ def plan(facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta =
 
     One whose moment is past stays in until its `not_after`, because it may be on its way; never plant it anew then.
     """
-    if facts.state in SILENT or facts.verified_at is None:
+    if facts.verified_at is None or (facts.state in SILENT and facts.state is not PlanState.ENDED):
         return []
     found: list[tuple[Step, date, Draft]] = []
     for step in journey.steps:
+        if facts.state is PlanState.ENDED and not step.after_end:
+            continue
         if (step.therapies and facts.therapy not in step.therapies) or (
             step.storages and facts.storage not in step.storages
         ):
@@ -87,7 +89,7 @@ def plan(facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta =
         for moment in _moments(step, facts, journey, now, horizon):
             for person in facts.recipients:
                 if _hears(person, step) and (draft := _draft(step, moment, person, facts)):
-                    found.append((step, draft.due_at.astimezone(ZoneInfo(person.zone)).date(), draft))
+                    found.append((step, draft.due_at.astimezone(person.zone).date(), draft))
     spoken = {(draft.step, draft.contact_id, day) for _, day, draft in found}
     wanted = [
         draft
@@ -102,7 +104,7 @@ def welcome(person: Recipient, consent_at: datetime, journey: Journey, quiet: st
     if not person.consented:
         return None
     step = journey.welcome
-    due = next_quiet_end(consent_at, quiet, person.zone)
+    due = next_quiet_end(consent_at, person.zone, quiet)
     return Draft(
         key=f"welcome:{person.contact_id}",
         step=step.key,
@@ -117,11 +119,13 @@ def welcome(person: Recipient, consent_at: datetime, journey: Journey, quiet: st
     )
 
 
-def fallback(failed: Draft, message_id: UUID, *, may_call: bool, quiet: str, zone: str, now: datetime) -> Draft | None:
+def fallback(
+    failed: Draft, message_id: UUID, *, may_call: bool, quiet: str, zone: ZoneInfo, now: datetime
+) -> Draft | None:
     """The call that takes the place of a text which matters and did not arrive; None when there is no such way left."""
     if failed.channel is not Channel.SMS or not failed.matters or not may_call:
         return None
-    due = now if failed.any_hour else next_quiet_end(now, quiet, zone)
+    due = now if failed.any_hour else next_quiet_end(now, zone, quiet)
     if due >= failed.not_after:
         return None
     return replace(failed, key=f"fallback:{message_id}", channel=Channel.VOICE, due_at=due)
@@ -191,8 +195,8 @@ def _draft(step: Step, moment: _Moment, person: Recipient, facts: PlanFacts) -> 
             return None
         due = max(due, opened)
     if not step.any_hour:
-        due = next_quiet_end(due, facts.quiet, person.zone)
-    day = moment.at.astimezone(ZoneInfo(person.zone)).date()
+        due = next_quiet_end(due, person.zone, facts.quiet)
+    day = moment.at.astimezone(person.zone).date()
     not_after = min(_limit(limit, due, day, moment.event, person, facts) for limit in step.not_after)
     if due >= not_after:
         return None
@@ -290,22 +294,22 @@ def _ended(event: EventFacts, facts: PlanFacts, journey: Journey) -> datetime:
     return event.starts_at + timedelta(minutes=facts.infusion_minutes or journey.first_dose_minutes)
 
 
-def _shifted(base: datetime, step: Step, zone: str) -> datetime:
+def _shifted(base: datetime, step: Step, zone: ZoneInfo) -> datetime:
     """By calendar days and a local hour, or by real time."""
     if not step.days:
         return base + step.offset
-    local = base.astimezone(ZoneInfo(zone))
+    local = base.astimezone(zone)
     return resolve_local(local.date() + timedelta(days=step.days[0]), step.at or local.time(), zone)
 
 
 def _plan_moments(step: Step, facts: PlanFacts, now: datetime, horizon: timedelta) -> Iterator[_Moment]:
     if step.anchor is Anchor.VERIFIED and facts.verified_at:
-        day = facts.verified_at.astimezone(ZoneInfo(facts.zone)).date()
+        day = facts.verified_at.astimezone(facts.zone).date()
         yield _Moment(facts.verified_at + step.offset, f"plan:{facts.id}:{step.key}:{day}")
         return
-    first = facts.first_dose_at.astimezone(ZoneInfo(facts.zone)).date()
-    since = now.astimezone(ZoneInfo(facts.zone)).date() - timedelta(days=2)
-    until = min((now + horizon).astimezone(ZoneInfo(facts.zone)).date(), facts.ends_on)
+    first = facts.first_dose_at.astimezone(facts.zone).date()
+    since = now.astimezone(facts.zone).date() - timedelta(days=2)
+    until = min((now + horizon).astimezone(facts.zone).date(), facts.ends_on)
     for day in _days(step, first, facts.ends_on, since, until):
         for hour in facts.reminders if step.anchor is Anchor.REMINDERS else (step.at or MIDNIGHT,):
             chosen = hour if step.anchor is Anchor.REMINDERS else None

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
@@ -50,8 +50,15 @@ def render(template: Template, language: str, values: Mapping[str, str], channel
     `values` holds `brand` and `phone` (E.164 or as written), and what the template names besides; `day.spoken` is said
     for `{day}` where it is given. Raises KeyError for a placeholder without a value.
     """
-    words = PLACEHOLDER.sub(lambda match: _value(match[1], values, channel), template.words(language, channel))
-    return gsm7(words) if channel is Channel.SMS else words
+    words = template.words(language, channel)
+    if channel is Channel.VOICE:
+        return PLACEHOLDER.sub(lambda match: _value(match[1], values, channel), words)
+    return fill(words, values)
+
+
+def fill(words: str, values: Mapping[str, str]) -> str:
+    """The words of a text with their values, in the alphabet that carries most. Raises KeyError for one without."""
+    return plain(PLACEHOLDER.sub(lambda match: _value(match[1], values, Channel.SMS), words))
 
 
 def _value(name: str, values: Mapping[str, str], channel: Channel) -> str:
@@ -119,7 +126,7 @@ def segments(text: str) -> tuple[int, str]:
     return count, encoding
 
 
-def gsm7(text: str) -> str:
+def plain(text: str) -> str:
     """The text in the alphabet that carries most, where it loses no more than accents; else as it is."""
     plain = "".join(_plain(char) for char in text.translate(_TYPOGRAPHY))
     return plain if segments(plain)[1] == "GSM-7" else text
@@ -129,6 +136,44 @@ def _plain(char: str) -> str:
     if char in _GSM or char in _GSM_TWO:
         return char
     return "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part)) or char
+
+
+# --- what never leaves ---------------------------------------------------------------------------------------------
+
+# Stems of what is infused at home; a name that ends or begins like this tells what a person is treated for.
+_DRUGS = re.compile(
+    r"\b(?:\w+(?:mycin|micin|cillin|cilin|floxacin|penem|azole|cyclin|clovir|platin|taxel|rubicin|grastim)\w*|\w+mab"
+    r"|cef(?:a|e|o|tr|ta|u)\w+|vanco|milrinone|dobutamine|treprostinil|epoprostenol|fluorouracil|5-?fu|immune globulin"
+    r"|ivig|scig|tpn|lipids|heparin|morphine|hydromorphone|fentanyl|ketorolac|chemo(?:therapy)?|antibiotics?"
+    r"|antibi[oó]ticos?|quimio(?:terapia)?)\b",
+    re.IGNORECASE,
+)
+_SHORTENER = re.compile(r"\b(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd)\b", re.IGNORECASE)
+
+
+def guard(words: str, names: Sequence[str] = ()) -> list[str]:
+    """Why a text that a person wrote must not leave so, a sentence each; empty when it may.
+
+    `names`: the patient's and the helpers', which a text never holds.
+    """
+    faults = []
+    held = {_bare(word) for word in re.findall(r"[^\W\d_]+", words)}
+    parts = {_bare(part) for name in names for part in re.findall(r"[^\W\d_]+", name) if len(part) > 2}
+    if held & parts:
+        faults.append("Leave out names: a text may be read by others.")
+    if found := _DRUGS.search(words):
+        faults.append(f'Leave out "{found[0]}": say "your medicine" or "your delivery".')
+    if _SHORTENER.search(words):
+        faults.append("Leave out shortened links: carriers block them.")
+    count, encoding = segments(words)
+    if count > MAX_SEGMENTS:
+        room = "306 letters" if encoding == "GSM-7" else "134 letters, because of a sign outside the plain alphabet"
+        faults.append(f"Make it shorter: a text has room for {room}.")
+    return faults
+
+
+def _bare(word: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(char))
 
 
 # --- phones, days and hours as people say them --------------------------------------------------------------------
@@ -196,9 +241,9 @@ def say_at(local: datetime | time, language: str, *, spoken: bool = False) -> st
     return f"la {said}" if local.hour % 12 == 1 else f"las {said}"
 
 
-def moment_values(start: datetime, end: datetime | None, zone: str, language: str) -> dict[str, str]:
+def moment_values(start: datetime, end: datetime | None, zone: ZoneInfo, language: str) -> dict[str, str]:
     """What a template may say about a dated thing, for its place and a reader's language: day, time, from, to."""
-    local = start.astimezone(ZoneInfo(zone))
+    local = start.astimezone(zone)
     values = {
         "day": say_day(local, language),
         "day.spoken": say_day(local, language, spoken=True),
@@ -206,7 +251,7 @@ def moment_values(start: datetime, end: datetime | None, zone: str, language: st
         "from": say_time(local, language),
     }
     if end is not None:
-        values["to"] = say_time(end.astimezone(ZoneInfo(zone)), language)
+        values["to"] = say_time(end.astimezone(zone), language)
     if best_language(_DAYS, language) == "es":
         values["time.spoken"] = say_at(local, language, spoken=True)
     return values

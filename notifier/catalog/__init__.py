@@ -1,0 +1,236 @@
+"""The words and the rhythm of the product as data that a pharmacist can read: loaded and checked once, at start."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from notifier.catalog.rules import load_rules
+from notifier.core.journey import Anchor, Journey, Limit, Step
+from notifier.core.routing import LadderRung
+from notifier.core.triage import Rules
+from notifier.core.vocabulary import Channel, EventKind, Prompt, Rung, Storage, Therapy, Topic, Urgency
+from notifier.core.wording import Template, render
+from notifier.errors import Misconfigured
+
+SHIPPED = Path(__file__).parent
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Messages by key, the journey, the triage rules, and the ladders that stand unless the pharmacy has its own."""
+
+    messages: Mapping[str, Template]
+    journeys: Journey
+    rules: Rules
+    ladders: Mapping[Urgency, tuple[LadderRung, ...]]
+    languages: tuple[str, ...]
+
+    def render(self, template: str, language: str, channel: Channel, values: Mapping[str, str]) -> str:
+        """The words of one message as they leave. Raises KeyError for what the catalog or the values do not have."""
+        return render(self.messages[template], language, values, channel)
+
+    def has_voice(self, template: str) -> bool:
+        """Whether it can be told by a call."""
+        return template in self.messages and bool(self.messages[template].voice)
+
+
+@lru_cache(maxsize=4)
+def load(override: Path | None = None) -> Catalog:
+    """The catalog that is shipped, with the files of a pharmacy's own folder laid over it.
+
+    Raises Misconfigured, which names every fault with its file and key.
+    """
+    folders = [SHIPPED, *([override] if override else [])]
+    faults: list[str] = []
+    languages, messages = _messages(folders, faults)
+    journey = _journey(_tables(folders, "journeys.toml", faults), messages, faults)
+    ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
+    if faults or journey is None:
+        raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
+    return Catalog(messages, journey, load_rules(folders), ladders, languages)
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def _tables(folders: list[Path], name: str, faults: list[str]) -> Table:
+    """The file of that name in each folder, the later laid over the earlier; lists of steps by their keys."""
+    merged: Table = {}
+    for folder in folders:
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            merged = _over(merged, tomllib.loads(path.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            faults.append(f"{path} is not TOML: {error}")
+    return merged
+
+
+def _over(under: Table, over: Table) -> Table:
+    merged = dict(under)
+    for key, value in over.items():
+        have = merged.get(key)
+        if isinstance(have, dict) and isinstance(value, dict):
+            merged[key] = _over(have, value)
+        elif key == "step" and isinstance(have, list) and isinstance(value, list):
+            steps = {step.get("key"): step for step in have}
+            for step in value:
+                steps[step.get("key")] = {**steps.get(step.get("key"), {}), **step}
+            merged[key] = list(steps.values())
+        else:
+            merged[key] = value
+    return merged
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+def _messages(folders: list[Path], faults: list[str]) -> tuple[tuple[str, ...], dict[str, Template]]:
+    names = sorted({path.name for folder in folders for path in folder.glob("messages.*.toml")})
+    tables = {name.split(".")[1]: _tables(folders, name, faults) for name in names}
+    english = tables.get("en", {})
+    for language, table in tables.items():
+        faults += [
+            f"messages.{language}.toml: {key} is not in messages.en.toml" for key in table.keys() - english.keys()
+        ]
+    found = {}
+    for key, entry in english.items():
+        try:
+            asks = Prompt(entry["asks"]) if "asks" in entry else None
+        except ValueError:
+            faults.append(f"messages.en.toml: {key}: asks: no such question; one of {', '.join(Prompt)}")
+            continue
+        told = {language: table[key] for language, table in tables.items() if key in table}
+        found[key] = Template(
+            key=key,
+            asks=asks,
+            text={language: words["text"] for language, words in told.items() if "text" in words},
+            voice={language: words["voice"] for language, words in told.items() if "voice" in words},
+            keys={language: words["keys"] for language, words in told.items() if "keys" in words},
+        )
+        if not (found[key].text or found[key].voice):
+            faults.append(f"messages.en.toml: {key} has neither text nor voice")
+    return tuple(sorted(tables)), found
+
+
+# --- the journey --------------------------------------------------------------------------------------------------
+
+_SPAN = re.compile(r"([+-]?\d+) (minute|hour)s?")
+_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_STEP_KEYS = frozenset(Step.__dataclass_fields__) - {"offset", "asks"} | {"after"}
+
+
+def _journey(tables: Table, messages: Mapping[str, Template], faults: list[str]) -> Journey | None:
+    steps = []
+    for entry in tables.get("step", []):
+        name = f"journeys.toml: {entry.get('key', 'a step without a key')}"
+        found = list(_step_faults(entry, messages))
+        faults += [f"{name}: {fault}" for fault in found]
+        if not found:
+            steps.append(_step(entry, messages))
+    known = {step.key for step in steps}
+    for step in steps:
+        faults += [
+            f"journeys.toml: {step.key}: covered_by: no step {other}" for other in step.covered_by if other not in known
+        ]
+    if found := list(_step_faults(tables.get("welcome", {}), messages)):
+        faults += [f"journeys.toml: welcome: {fault}" for fault in found]
+        return None
+    return Journey(tuple(steps), _step(tables["welcome"], messages), int(tables.get("first_dose_minutes", 60)))
+
+
+def _step_faults(entry: Table, messages: Mapping[str, Template]) -> Iterator[str]:
+    for name in ("key", "template", "anchor", "not_after"):
+        if name not in entry:
+            yield f"{name} is missing"
+    for name in entry.keys() - _STEP_KEYS:
+        yield f"{name}: no such setting"
+    if entry.get("template") not in messages:
+        yield f"template: no message {entry.get('template')}"
+    for name, kinds in (("about", EventKind), ("anchor", Anchor), ("topic", Topic)):
+        if name in entry and entry[name] not in list(kinds):
+            yield f"{name}: not one of {', '.join(kinds)}"
+    for name, words in (("therapies", Therapy), ("storages", Storage)):
+        if not set(entry.get(name, ())) <= set(words):
+            yield f"{name}: not all of {', '.join(words)}"
+    if "after" in entry and not _SPAN.fullmatch(entry["after"]):
+        yield 'after: must look like "30 minutes" or "-1 hour"'
+    if "at" in entry and not _HOUR.fullmatch(entry["at"]):
+        yield 'at: must look like "10:00"'
+    for limit in entry.get("not_after", ()):
+        if not (_SPAN.fullmatch(limit) or _HOUR.fullmatch(limit) or limit in ("start", "end", "ends_on")):
+            yield f'not_after: {limit}: must look like "4 hours", "20:00", "start", "end" or "ends_on"'
+    if "every" in entry and not entry.get("days"):
+        yield "every: needs days to count on from"
+
+
+def _step(entry: Table, messages: Mapping[str, Template]) -> Step:
+    plain = (
+        "key",
+        "template",
+        "every",
+        "until_answered",
+        "gated",
+        "held",
+        "matters",
+        "urgent",
+        "any_hour",
+        "after_end",
+    )
+    return Step(
+        **{name: entry[name] for name in plain if name in entry},
+        anchor=Anchor(entry["anchor"]),
+        not_after=tuple(_limit(text) for text in entry["not_after"]),
+        about=EventKind(entry["about"]) if "about" in entry else None,
+        offset=_span(entry["after"]) if "after" in entry else timedelta(),
+        days=tuple(entry.get("days", ())),
+        at=time.fromisoformat(entry["at"]) if "at" in entry else None,
+        topic=Topic(entry["topic"]) if "topic" in entry else None,
+        asks=messages[entry["template"]].asks,
+        covered_by=tuple(entry.get("covered_by", ())),
+        therapies=frozenset(Therapy(name) for name in entry.get("therapies", ())),
+        storages=frozenset(Storage(name) for name in entry.get("storages", ())),
+    )
+
+
+def _span(text: str) -> timedelta:
+    match = _SPAN.fullmatch(text)
+    assert match
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
+def _limit(text: str) -> Limit:
+    if _SPAN.fullmatch(text):
+        return _span(text)
+    return time.fromisoformat(text) if _HOUR.fullmatch(text) else Anchor(text)
+
+
+# --- ladders ------------------------------------------------------------------------------------------------------
+
+
+def read_ladders(table: Table, name: str, faults: list[str]) -> dict[Urgency, tuple[LadderRung, ...]]:
+    """`{urgency: {"rungs": [{"who", "by", "after"}]}}` as rungs; what is wrong is added to `faults` after `name`."""
+    found = {}
+    for word, ladder in table.items():
+        if word not in list(Urgency) or word == Urgency.NONE:
+            faults.append(f"{name}.{word}: no such urgency; one of {', '.join(list(Urgency)[:-1])}")
+            continue
+        rungs = []
+        for number, rung in enumerate(ladder.get("rungs") or [{}], start=1):
+            try:
+                rungs.append(LadderRung(Rung(rung["who"]), Channel(rung["by"]), float(rung["after"])))
+            except (KeyError, TypeError, ValueError):
+                faults.append(
+                    f"{name}.{word}: rung {number}: needs who ({', '.join(Rung)}), by (sms, voice) and after (minutes)"
+                )
+        if [rung.after for rung in rungs] != sorted(rung.after for rung in rungs):
+            faults.append(f"{name}.{word}: the rungs must come one after another")
+        found[Urgency(word)] = tuple(rungs)
+    return found
