@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from jobs import tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import clock, inbox, tickets
+from notifier import clock, inbox, paging, tickets
 from notifier.core.states import MessageState
 from notifier.db import add_once
 from notifier.models import Leader, Message
@@ -53,7 +53,7 @@ def tick() -> None:
     now = clock.now()
     with reading() as session:
         unread = bool(inbox.waiting(session, limit=1))
-        climbing = bool(tickets.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
+        climbing = bool(paging.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
         urgent, bulk = due_counts(session)
     if (unread or climbing or urgent) and not ring("dispatch"):
         tasks.dispatch()

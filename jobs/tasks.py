@@ -13,7 +13,7 @@ from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.queue import BULK, ring
-from notifier import clock, enrolment, inbox, reconcile, sending, tickets
+from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets
 from notifier.provider import Order, Unreachable
 from notifier.runtime import current, reading, transaction
 
@@ -82,11 +82,11 @@ def escalate() -> None:
     with transaction() as session:
         tickets.lapse(session, catalog=current().catalog, now=clock.now())
     with reading() as session:
-        due = [ticket.id for ticket in tickets.due_to_escalate(session, clock.now())]
+        due = [ticket.id for ticket in paging.due_to_escalate(session, clock.now())]
     for ticket_id in due:
         with transaction() as session:
             ticket = tickets.get(session, ticket_id)
-            tickets.escalate(session, ticket, catalog=current().catalog, now=clock.now())
+            paging.escalate(session, ticket, catalog=current().catalog, now=clock.now())
 
 
 def drain_urgent() -> None:

@@ -15,19 +15,15 @@ from notifier.runtime import current
 log = logging.getLogger(__name__)
 
 
-class Worker(SimpleWorker):
-    """RQ's worker without a fork a job, which notices within seconds what its defaults notice within minutes."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        options |= {"worker_ttl": 30, "maintenance_interval": 30, "job_monitoring_interval": 5}
-        super().__init__(*args, **options)
-
-
 def work(queue: str) -> None:
-    """One worker on one queue: on two, a job popped by a worker that dies would be lost for ever."""
+    """One worker on one queue: on two, a job popped by a worker that dies would be lost for ever.
+
+    It runs jobs without a fork each, and notices within seconds what RQ's defaults notice within minutes.
+    """
     current()  # everything is imported and connected before the first job
     line = connection()
-    Worker([Queue(queue, connection=line)], connection=line).work(logging_level="WARNING")
+    patience = {"worker_ttl": 30, "maintenance_interval": 30, "job_monitoring_interval": 5}
+    SimpleWorker([Queue(queue, connection=line)], connection=line, **patience).work(logging_level="WARNING")
 
 
 def supervise(processes: int) -> None:

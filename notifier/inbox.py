@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
@@ -13,7 +14,18 @@ from notifier import enrolment, journal, paging_answers, sealing, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing, triage, wording
 from notifier.core.states import InboundState, MessageState, PlanState
-from notifier.core.vocabulary import Channel, Consent, EventKind, Flag, Intent, Role, Source, Therapy, Urgency
+from notifier.core.vocabulary import (
+    Channel,
+    Consent,
+    EventKind,
+    Flag,
+    Intent,
+    Role,
+    Source,
+    Therapy,
+    Urgency,
+    most_urgent,
+)
 from notifier.db import add_once
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, TherapyPlan, Ticket
 
@@ -21,6 +33,7 @@ PROMPT_LIVES = timedelta(hours=24)
 ANSWER_AGAIN = timedelta(minutes=3)  # at most one answer of a kind in this time
 STILL_OPEN = {PlanState.ENDED, PlanState.DECEASED}
 ONE_TEAM_IS_ENOUGH = {Role.NURSE}  # a nurse who calls sees the rest
+ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
 THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
 
 # Twilio answers these itself, when they are the whole message; a second confirmation would be one too many.
@@ -108,7 +121,7 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
 
 
 def _done(session: Session, inbound: Inbound, told: _Told | None, *, now: datetime) -> bool:
-    facts: dict[str, object] = {"intent": Intent.ANSWER, "urgency": Urgency.NONE}
+    facts: dict[str, Any] = {"intent": Intent.ANSWER, "urgency": Urgency.NONE}
     if told:
         reading = told.reading
         facts = {
@@ -152,6 +165,10 @@ def _read(
         flags=_flags(plan),
         last_outbound=last or "",
     )
+    if inbound.source is Source.VOICE and ASKS_FOR_NURSE & set(reading.kinds):
+        # The call has just promised a nurse within minutes.
+        urgency = most_urgent(reading.urgency, Urgency.URGENT)
+        reading = replace(reading, urgency=urgency, role=Role.NURSE, ticket=True)
     return _Told(inbound, reading, contact, asked, site, plan)
 
 
@@ -161,7 +178,7 @@ def _plan(session: Session, patient_id: uuid.UUID) -> TherapyPlan | None:
         select(TherapyPlan).where(TherapyPlan.patient_id == patient_id).order_by(TherapyPlan.created_at.desc())
     ).all()
     live = [plan for plan in plans if plan.state not in STILL_OPEN]
-    return (live or list(plans) or [None])[0]
+    return next(iter([*live, *plans]), None)
 
 
 def _flags(plan: TherapyPlan | None) -> frozenset[Flag]:
@@ -225,7 +242,7 @@ def _answer(session: Session, told: _Told, *, catalog: Catalog, now: datetime) -
     elif contact is not None and contact.sms_consent is Consent.WITHDRAWN:
         return  # the carrier would refuse it; the ticket says: call
     row = catalog.rules.rows.get(kind)
-    language = contact.language if contact else (triage.language_of(inbound.body, catalog.rules) or "en")
+    language = contact.language if contact else told.site.languages[0]
     text = row.reply.get(language, row.reply.get("en", "")) if row else ""
     if not text:
         return
@@ -320,8 +337,10 @@ def _consent(session: Session, told: _Told, *, catalog: Catalog, now: datetime) 
     if not (wants_out or wants_in):
         return
     consent = Consent.WITHDRAWN if wants_out else Consent.GIVEN
-    source = "text message" if told.inbound.source is Source.SMS else "phone keypad"
-    for channel in (Channel.SMS, Channel.VOICE) if wants_out else (Channel.SMS,):
+    source = "phone keypad" if told.inbound.source is Source.VOICE else "text message"
+    by_phone = told.inbound.source is Source.VOICE
+    channels = (Channel.VOICE,) if by_phone else (Channel.SMS, Channel.VOICE) if wants_out else (Channel.SMS,)
+    for channel in channels:
         enrolment.record_consent(session, contact, channel, consent, source, by=contact.name, now=now)
     for plan in contact.patient.plans:
         enrolment.replan(session, plan, catalog=catalog, now=now)

@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
@@ -147,9 +149,9 @@ def _held_until(session: Session, message: Message, now: datetime) -> datetime |
         return None
     zone = session.get_one(Patient, message.contact.patient_id).timezone
     quiet = message.site.quiet_hours
-    if not planning.in_quiet_hours(now, quiet, zone):
+    if not planning.in_quiet_hours(now, ZoneInfo(zone), quiet):
         return None
-    return planning.next_quiet_end(now, quiet, zone)
+    return planning.next_quiet_end(now, ZoneInfo(zone), quiet)
 
 
 def _expire(session: Session, message: Message, *, catalog: Catalog, now: datetime) -> None:
@@ -271,7 +273,7 @@ def record_receipt(
         return
     attempt.ended_at = now
     if status in ARRIVED and not (message.channel is Channel.VOICE and _machine(answered_by)):
-        facts = {} if message.sent_at else {"sent_at": now}
+        facts: dict[str, Any] = {} if message.sent_at else {"sent_at": now}
         journal.advance(
             session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts
         )

@@ -49,7 +49,8 @@ def _could_not_read(recipient: str) -> MessagingResponse:
     """Fixed words in both languages, for the one case in which nobody may ever read the text."""
     answer = MessagingResponse()
     values = {"phone": wording.written_phone(_phones.of(recipient))}
-    answer.message(current().catalog.render("unreadable", "en", Channel.SMS, values))
+    catalog = current().catalog
+    answer.message(" ".join(catalog.render("unreadable", tongue, Channel.SMS, values) for tongue in catalog.languages))
     return answer
 
 

@@ -24,7 +24,8 @@ from webhooks.twilio import bp, twiml
 log = logging.getLogger(__name__)
 VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
 PATIENCE = 10  # seconds to find a key: older callers need them
-MENU = {"1": "CALL nurse", "2": "DELIVERY question", "0": "CALL"}
+MENU = {"0": "CALL ME", "1": "where is my delivery", "2": "NOT OK"}
+PROMISED = {"0", "2"}  # a nurse calls within minutes
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def keypad(attempt_id: UUID, step: str) -> Response:
     if digit == "8":
         return _tell(call, attempt_id, "STOP", f"{step}-8", call.say("voice.stopped"))
     if digit == "0":
-        return _tell(call, attempt_id, "CALL", f"{step}-0", call.say("voice.person"))
+        return _tell(call, attempt_id, "CALL ME", f"{step}-0", call.say("voice.promise"))
     if step == "identity":
         if digit == "2":
             return twiml(_end(call.say("voice.wrong_person"), language))
@@ -116,7 +117,8 @@ def keypad(attempt_id: UUID, step: str) -> Response:
     word = template.key_word(digit, language)
     if word is None:
         return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
-    return _tell(call, attempt_id, word, f"{step}-{digit}", call.say("voice.thanks"))
+    thanks = "voice.promise" if word in ("NOT OK", "MAL", "CALL", "LLAMEME") else "voice.thanks"
+    return _tell(call, attempt_id, word, f"{step}-{digit}", call.say(thanks))
 
 
 def _tell(call: _Call, attempt_id: UUID, word: str, step: str, words: str) -> Response:
@@ -150,7 +152,8 @@ def _page_key(attempt_id: UUID, digit: str) -> Response:
         if template is None:
             return twiml(_ask(attempt_id, "page", "en", call.message.body or ""))
         session.refresh(ticket)
-        said = call.say(template, number=" ".join(str(ticket.number)), owner=ticket.owner or "")
+        values = {"brand": call.site.brand, "number": str(ticket.number), "owner": ticket.owner or ""}
+        said = current().catalog.render(template, "en", Channel.SMS, values)
     ring("dispatch")
     return twiml(_end(said, "en"))
 
@@ -174,7 +177,7 @@ def _page_answer(session: Session, ticket: Ticket, staff: Staff, digit: str, now
 def incoming() -> Response:
     """A call to our number: the menu, in the caller's language when we know the number. Never a name."""
     with reading() as session:
-        site = _site_of(session, request.form.get("To", ""))
+        site = inbox.site_of(session, request.form.get("To", ""))
         language = _language_of(session, request.form.get("From", ""))
     return twiml(_menu(site, language))
 
@@ -184,44 +187,51 @@ def _menu(site: Site, language: str) -> VoiceResponse:
     words = _say(site, language, "voice.menu")
     action = f"{current().settings.public_base_url}/twilio/voice/menu"
     for _ in range(2):
-        gather = Gather(num_digits=1, timeout=PATIENCE, action=action, method="POST")
+        gather = Gather(
+            input="dtmf speech",
+            num_digits=1,
+            timeout=PATIENCE,
+            speech_timeout="auto",
+            language=VOICES[wording.best_language(VOICES, language)][1],
+            action=action,
+            method="POST",
+        )
         _speak(gather, words, language)
         response.append(gather)
+    _speak(response, _say(site, language, "voice.goodbye"), language)
     response.hangup()
     return response
 
 
 @bp.post("/voice/menu")
 def menu() -> Response:
-    """A key was pressed in the menu: a ticket for the right team, and the caller hears who will call."""
+    """A key was pressed, or something said: it is read as a text would be, and the caller hears what comes next."""
     form = request.form
     digit = form.get("Digits", "")
+    said = form.get("SpeechResult", "").strip()
     with transaction() as session:
-        site = _site_of(session, form.get("To", ""))
+        site = inbox.site_of(session, form.get("To", ""))
         language = _language_of(session, form.get("From", ""))
-        if digit not in MENU:
+        if digit not in MENU and not said:
             return twiml(_menu(site, language))
         inbound, new = inbox.receive(
             session,
-            provider_sid=f"{form['CallSid']}-menu-{digit}",
+            provider_sid=f"{form['CallSid']}-menu-{digit or 'said'}",
             source=Source.VOICE,
             sender=form.get("From", ""),
             recipient=form.get("To", ""),
-            body=MENU[digit],
+            body=MENU.get(digit) or said,
             received_at=clock.now(),
         )
     if new:
         ring("attend", str(inbound.id))
-    return twiml(_end(_say(site, language, "voice.person"), language))
+    answer = "voice.promise" if digit in PROMISED else "voice.thanks"
+    return twiml(_end(_say(site, language, answer), language))
 
 
 def _say(site: Site, language: str, template: str) -> str:
     values = {"brand": site.brand, "phone": site.phone}
     return current().catalog.render(template, language, Channel.VOICE, values)
-
-
-def _site_of(session: Session, number: str) -> Site:
-    return inbox.site_of(session, number)
 
 
 def _language_of(session: Session, number: str) -> str:

@@ -1,0 +1,235 @@
+"""Whom to wake: a ticket climbs its ladder rung by rung, and each rung pages who is on call at that moment."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from notifier import journal
+from notifier.catalog import Catalog
+from notifier.core import routing
+from notifier.core.states import MessageState, TicketState
+from notifier.core.vocabulary import Channel, Consent, Role, Rung, Urgency
+from notifier.db import add_once
+from notifier.models import Contact, Escalation, Ladder, Message, OnCallShift, Site, Staff, Ticket
+
+LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
+PAGE_LIVES = timedelta(minutes=30)
+
+
+def due_to_escalate(session: Session, now: datetime) -> Sequence[Ticket]:
+    """Open tickets whose next rung is due, the longest overdue first."""
+    return session.scalars(
+        select(Ticket)
+        .where(Ticket.state == TicketState.OPEN, Ticket.escalate_at <= now)
+        .order_by(Ticket.escalate_at)
+        .limit(200)
+    ).all()
+
+
+def escalate(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime) -> bool:
+    """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed."""
+    climbed = False
+    ladder = rungs(session, ticket.urgency, catalog)
+    for _ in range(len(ladder) + 1):
+        if ticket.state is not TicketState.OPEN or ticket.escalate_at is None or ticket.escalate_at > now:
+            return climbed
+        rung = ladder[min(ticket.rung, len(ladder) - 1)]
+        people = _people(session, ticket, rung, now)
+        if not _climb(session, ticket, ladder, nobody=not people, now=now):
+            return climbed
+        climbed = True
+        session.add(
+            Escalation(
+                ticket_id=ticket.id,
+                step=ticket.step,
+                rung=ticket.rung - 1,
+                at=now,
+                staff_ids=[str(person.id) for person in people],
+            )
+        )
+        detail = f"rung {ticket.rung}: {', '.join(person.name for person in people) or 'nobody holds it'}"
+        journal.note(session, ticket, "ticket.escalated", now=now, by=journal.SYSTEM, detail=detail)
+        page(session, ticket, people, rung.by, str(ticket.step), now=now)
+        _tell_if_promise_broke(session, ticket, now=now)
+    return climbed
+
+
+def _climb(
+    session: Session, ticket: Ticket, ladder: Sequence[routing.LadderRung], *, nobody: bool, now: datetime
+) -> bool:
+    """Step up, unless another process did so first."""
+    following = ticket.rung + 1
+    due = routing.rung_due(ladder, following, ticket.ladder_from, ticket.urgency)
+    if nobody and following < len(ladder):
+        due = now
+    elif due <= now:  # we were away: climb on from here rather than race through what was missed
+        due = now + timedelta(minutes=1)
+    result = session.execute(
+        update(Ticket)
+        .where(
+            Ticket.id == ticket.id,
+            Ticket.state == TicketState.OPEN,
+            Ticket.step == ticket.step,
+            Ticket.escalate_at <= now,
+        )
+        .values(step=ticket.step + 1, rung=following, escalate_at=due)
+        .execution_options(synchronize_session=False)
+        .returning(Ticket.id)
+    )
+    moved = result.first() is not None
+    session.refresh(ticket)
+    return moved
+
+
+def rungs(session: Session, urgency: Urgency, catalog: Catalog) -> Sequence[routing.LadderRung]:
+    """The ladder for an urgency: the pharmacy's own, else the one shipped."""
+    own = session.get(Ladder, urgency)
+    if own is None:
+        return catalog.ladders[urgency]
+    return [routing.LadderRung(Rung(rung["who"]), Channel(rung["by"]), float(rung["after"])) for rung in own.rungs]
+
+
+def _people(session: Session, ticket: Ticket, rung: routing.LadderRung, now: datetime) -> list[Staff]:
+    """Who holds this rung at this moment and has a phone."""
+    if rung.who is Rung.LAST_RESORT:
+        wanted = select(Staff).where(Staff.key == LAST_RESORT)
+    else:
+        role = Role.SUPERVISOR if rung.who is Rung.SUPERVISOR else ticket.role
+        who = Rung.PRIMARY if rung.who is Rung.SUPERVISOR else rung.who
+        team = on_call(session, role, ticket.site, now)
+        wanted = select(Staff).where(Staff.id.in_(routing.holders(who, team)))
+    return [person for person in session.scalars(wanted) if person.active and person.phone]
+
+
+def on_call(session: Session, role: Role, site: Site, now: datetime) -> dict[int, list[uuid.UUID]]:
+    """Who holds each rung of a role at a site now: rung -> staff ids."""
+    rows = session.scalars(select(OnCallShift).where(OnCallShift.role == role, OnCallShift.site.in_((site.key, "*"))))
+    shifts = [
+        routing.Shift(
+            row.staff_id,
+            row.site,
+            row.role,
+            row.rung,
+            tuple(row.days),
+            row.hours,
+            row.starts_at,
+            row.ends_at,
+            row.is_override,
+        )
+        for row in rows
+    ]
+    return routing.on_call(shifts, role, site.key, site.timezone, now)
+
+
+def page(
+    session: Session, ticket: Ticket, people: Iterable[Staff], by: Channel, occasion: str, *, now: datetime
+) -> None:
+    for person in people:
+        for channel in routing.channels(by, person.pages):
+            page = _to_staff(ticket, person, f"page:{ticket.id}:{occasion}:{person.id}:{channel}", "page", now)
+            page.channel = channel
+            page.values = page_values(ticket, now)
+            add_once(session, page, Message.key)
+
+
+def page_values(ticket: Ticket, now: datetime) -> dict[str, str]:
+    """What a page may say: number, urgency, role and age; nothing about the patient."""
+    age = int((now - ticket.opened_at).total_seconds() // 60)
+    return {
+        "number": str(ticket.number),
+        "urgency": ticket.urgency.replace("_", " ").upper(),
+        "role": ticket.role.value,
+        "age": f"{age} min" if age < 120 else f"{age // 60} h",
+    }
+
+
+def _to_staff(ticket: Ticket, person: Staff, key: str, template: str, now: datetime) -> Message:
+    assert person.phone
+    assert person.phone_hash
+    return Message(
+        key=key,
+        site_key=ticket.site_key,
+        patient_id=ticket.patient_id,
+        ticket_id=ticket.id,
+        staff_id=person.id,
+        to=person.phone,
+        to_hash=person.phone_hash,
+        channel=Channel.SMS,
+        template=template,
+        language="en",
+        urgent=True,
+        any_hour=True,
+        due_at=now,
+        not_after=now + PAGE_LIVES,
+        created_at=now,
+    )
+
+
+def tell_staff(
+    session: Session, ticket: Ticket, person: Staff, key: str, template: str, values: dict[str, str], *, now: datetime
+) -> None:
+    """One short text to a member of staff about a ticket: never anything about the patient."""
+    message = _to_staff(ticket, person, key, template, now)
+    message.values = values
+    add_once(session, message, Message.key)
+
+
+def _tell_if_promise_broke(session: Session, ticket: Ticket, *, now: datetime) -> None:
+    """Half an hour without a call on a red flag: the patient hears the truth, and the journal says so."""
+    if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.opened_at + routing.HARD_STOP:
+        return
+    if tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now):
+        journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")
+
+
+def tell_patient(session: Session, ticket: Ticket, template: str, key: str, *, now: datetime) -> bool:
+    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
+    if contact is None or contact.consent(contact.channel) is Consent.WITHDRAWN:
+        return False
+    message = to_contact(ticket, contact, key, template, now, lives=timedelta(hours=2))
+    return add_once(session, message, Message.key)[1]
+
+
+def to_contact(
+    ticket: Ticket, contact: Contact, key: str, template: str, now: datetime, *, lives: timedelta
+) -> Message:
+    """A message about a ticket to whoever told us; not yet added."""
+    return Message(
+        key=key,
+        site_key=ticket.site_key,
+        patient_id=contact.patient_id,
+        ticket_id=ticket.id,
+        contact_id=contact.id,
+        to=contact.phone,
+        to_hash=contact.phone_hash,
+        channel=contact.channel,
+        template=template,
+        language=contact.language,
+        values={},
+        urgent=True,
+        any_hour=True,
+        due_at=now,
+        not_after=now + lives,
+        created_at=now,
+    )
+
+
+def stop(session: Session, ticket: Ticket, owner: str, owner_id: uuid.UUID | None, *, now: datetime) -> None:
+    """Somebody has it: pages not yet sent are cancelled, and the others who were paged are told."""
+    pages = session.scalars(
+        select(Message).where(
+            Message.ticket_id == ticket.id, Message.template == "page", Message.created_at >= ticket.ladder_from
+        )
+    ).all()
+    for page in pages:
+        if page.state is MessageState.PLANNED:
+            journal.advance(session, page, MessageState.CANCELLED, now=now, by=owner, why="acknowledged")
+    reached = {page.staff for page in pages if page.staff and page.staff_id != owner_id and page.sent_at}
+    for person in reached:
+        values = {"number": str(ticket.number), "owner": owner}
+        tell_staff(
+            session, ticket, person, f"taken:{ticket.id}:{ticket.step}:{person.id}", "page.taken", values, now=now
+        )

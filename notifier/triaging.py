@@ -1,0 +1,50 @@
+"""`notifier triage`: a reply read without a patient, as JSON lines or for the eye."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from notifier.catalog import SHIPPED
+from notifier.catalog.rules import load_rules
+from notifier.core import triage
+from notifier.core.vocabulary import Flag, Prompt, Therapy
+
+FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
+
+
+def rules(override: str | None) -> triage.Rules:
+    """The rules shipped, with a site's own over them."""
+    return load_rules([SHIPPED, *([Path(override)] if override else [])])
+
+
+def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
+    """One line of `--jsonl`: never an exception, whatever the line. A line that is no JSON object is read as text."""
+    try:
+        given = json.loads(line)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        given = {"text": line.strip()}
+    prompt, therapy = given.get("prompt"), given.get("therapy")
+    reading = triage.read(
+        str(given.get("text") or ""),
+        rules,
+        prompt=Prompt(prompt) if prompt in list(Prompt) else None,
+        flags=frozenset({FLAGS[Therapy(therapy)]}) if therapy in FLAGS else frozenset(),
+    )
+    return triage.to_json(reading, given.get("id", ""))
+
+
+def explain(text: str, rules: triage.Rules) -> Iterator[str]:
+    """What was understood, and by which words."""
+    reading = triage.read(text, rules)
+    yield f"urgency: {reading.urgency}"
+    yield f"goes to: {reading.role or 'nobody'}{'' if reading.ticket else ' (logged, no ticket)'}"
+    for kind in reading.kinds:
+        row = rules.rows.get(kind)
+        spans = [text[found.start : found.end] for found in reading.evidence if found.kind == kind]
+        because = f"  because of: {', '.join(repr(span) for span in spans)}" if spans else ""
+        yield f"kind: {kind} ({row.what if row else 'not understood'}){because}"
+    if reading.negated:
+        yield f"denied: {', '.join(reading.negated)}"
