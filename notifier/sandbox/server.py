@@ -22,6 +22,10 @@ class QuietRequest(WSGIRequestHandler):
         finally:
             self.open_connections.discard(self.connection)
 
+    def connection_dropped(self, error: BaseException, environ: object = None) -> None:
+        """Hangs up, also when it was us who dropped it."""
+        self.close_connection = True
+
     def log(self, type: str, message: str, *args: object) -> None:
         """Keeps numbers and addresses to itself."""
 
