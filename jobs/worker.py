@@ -22,8 +22,14 @@ def work(queue: str) -> None:
     """
     current()  # everything is imported and connected before the first job
     line = connection()
-    patience = {"worker_ttl": 30, "maintenance_interval": 30, "job_monitoring_interval": 5}
-    SimpleWorker([Queue(queue, connection=line)], connection=line, **patience).work(logging_level="WARNING")
+    worker = SimpleWorker(
+        [Queue(queue, connection=line)],
+        connection=line,
+        worker_ttl=30,
+        maintenance_interval=30,
+        job_monitoring_interval=5,
+    )
+    worker.work(logging_level="WARNING")
 
 
 def supervise(processes: int) -> None:

@@ -18,6 +18,7 @@ def advance(
     session: Session,
     row: Any,
     to: Any,
+    /,
     *,
     now: datetime,
     by: str,

@@ -1,0 +1,1 @@
+"""What arrives over HTTP: Twilio, the coordinators' browsers, other systems."""
