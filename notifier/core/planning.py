@@ -13,6 +13,7 @@ from notifier.core.vocabulary import Channel, EventKind
 from notifier.core.wording import moment_values, say_at
 
 __all__ = [  # the journey's values too: whoever plans needs them
+    "SILENT",
     "Draft",
     "EventFacts",
     "Journey",

@@ -1,0 +1,72 @@
+"""Verbs about people and plans: who is told, what they agreed to, and the dated facts that messages follow.
+
+Each verb writes its journal line and replans; none commits. `by` is whoever did it, in words for the journal.
+"""
+
+from notifier.enrolment.answers import answer
+from notifier.enrolment.details import (
+    CaregiverDetails,
+    ConsentDetails,
+    DeliveryDetails,
+    Item,
+    PatientDetails,
+    PlanDetails,
+)
+from notifier.enrolment.events import (
+    change_items,
+    find_event,
+    move_delivery,
+    schedule_delivery,
+    schedule_education,
+    schedule_event,
+    set_delivery_status,
+    set_education,
+    set_event,
+)
+from notifier.enrolment.people import amend, enrol, find_patient, record_consent
+from notifier.enrolment.plans import (
+    CHECKLIST,
+    add_plan,
+    change_plan,
+    end,
+    find_plan,
+    pause,
+    resume,
+    roll_forward,
+    verify,
+)
+from notifier.enrolment.replanning import facts_of, replan
+
+__all__ = [
+    "CHECKLIST",
+    "CaregiverDetails",
+    "ConsentDetails",
+    "DeliveryDetails",
+    "Item",
+    "PatientDetails",
+    "PlanDetails",
+    "add_plan",
+    "amend",
+    "answer",
+    "change_items",
+    "change_plan",
+    "end",
+    "enrol",
+    "facts_of",
+    "find_event",
+    "find_patient",
+    "find_plan",
+    "move_delivery",
+    "pause",
+    "record_consent",
+    "replan",
+    "resume",
+    "roll_forward",
+    "schedule_delivery",
+    "schedule_education",
+    "schedule_event",
+    "set_delivery_status",
+    "set_education",
+    "set_event",
+    "verify",
+]

@@ -1,0 +1,216 @@
+"""Who is told, on which phone, in which language, and what each person agreed to."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier import journal
+from notifier.catalog import Catalog
+from notifier.core.states import MessageState
+from notifier.core.vocabulary import Channel, Consent
+from notifier.enrolment.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
+from notifier.enrolment.replanning import replan, welcome
+from notifier.errors import Invalid, Refused
+from notifier.models import ConsentRecord, Contact, Message, Patient, Site
+from notifier.sealing import lookup
+
+
+def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: str, now: datetime) -> Patient:
+    """A new patient with their phone, helpers and consents; the consent text is planned. Raises Invalid, Refused."""
+    site = session.get(Site, details.site)
+    if site is None:
+        raise Invalid({"site": "no such site"})
+    zone = details.timezone or site.timezone
+    if not is_zone(zone):
+        raise Invalid({"timezone": "no such time zone"})
+    if find_patient(session, site.key, details.external_id):
+        raise Refused("A patient with this external_id is enrolled at this site already.")
+    patient = Patient(
+        site=site,
+        site_key=site.key,
+        external_id=details.external_id,
+        given_name=details.given_name,
+        family_name=details.family_name,
+        postal_code=details.postal_code,
+        timezone=zone,
+        welcomed=details.welcomed,
+        created_at=now,
+    )
+    own = Contact(
+        relation="self",
+        name=f"{details.given_name} {details.family_name}",
+        phone=details.phone,
+        phone_hash=lookup(details.phone),
+        language=details.language or site.languages[0],
+        channel=details.channel,
+        receives=[],
+        sms_consent=Consent.UNKNOWN,
+        voice_consent=Consent.UNKNOWN,
+        active=True,
+        created_at=now,
+    )
+    patient.contacts.append(own)
+    session.add(patient)
+    session.flush()
+    journal.note(session, patient, "patient.enrolled", now=now, by=by)
+    _consents(session, own, details.consents, by=by, now=now)
+    _caregivers(session, patient, details.caregivers, by=by, now=now)
+    welcome(session, patient, catalog=catalog, now=now, by=by)
+    return patient
+
+
+def amend(
+    session: Session, patient: Patient, changes: Mapping[str, Any], *, catalog: Catalog, by: str, now: datetime
+) -> bool:
+    """Change what is given of a PatientDetails' fields, and replan what is not yet sent. False: nothing was new.
+
+    `caregivers` is the whole list; `consents` are added to those there are. Raises Invalid.
+    """
+    own, changed = patient.contact, []
+    for name in ("given_name", "family_name", "postal_code", "timezone", "welcomed"):
+        if name in changes and changes[name] != getattr(patient, name):
+            if name == "timezone" and not is_zone(changes[name]):
+                raise Invalid({"timezone": "no such time zone"})
+            setattr(patient, name, changes[name])
+            changed.append(name)
+    own.name = patient.name
+    for name in ("language", "channel"):
+        if name in changes and changes[name] != getattr(own, name):
+            setattr(own, name, changes[name])
+            changed.append(name)
+    if "phone" in changes and changes["phone"] != own.phone:
+        if any(contact.phone_hash == lookup(changes["phone"]) for contact in patient.contacts):
+            raise Invalid({"phone": "is a helper's number"})
+        own.phone, own.phone_hash = changes["phone"], lookup(changes["phone"])
+        changed.append("phone")
+    if _consents(session, own, changes.get("consents", ()), by=by, now=now):
+        changed.append("consents")
+    if "caregivers" in changes and _caregivers(session, patient, changes["caregivers"], by=by, now=now):
+        changed.append("caregivers")
+    if not changed:
+        return False
+    journal.note(session, patient, "patient.amended", now=now, by=by, detail=", ".join(changed))
+    welcome(session, patient, catalog=catalog, now=now, by=by)
+    for plan in patient.plans:
+        replan(session, plan, catalog=catalog, now=now, by=by)
+    return True
+
+
+def record_consent(
+    session: Session,
+    contact: Contact,
+    channel: Channel,
+    consent: Consent,
+    source: str,
+    *,
+    by: str,
+    now: datetime,
+    at: datetime | None = None,
+) -> bool:
+    """Write one word of consent down, given or withdrawn `at` (default: now). False: it is known, or older news.
+
+    Withdrawn: what was to leave by that channel is cancelled at once. Given: the caller replans.
+    """
+    said = at or now
+    newest = session.scalars(
+        select(ConsentRecord)
+        .where(ConsentRecord.contact_id == contact.id, ConsentRecord.channel == channel)
+        .order_by(ConsentRecord.at.desc())
+        .limit(1)
+    ).first()
+    if (
+        newest
+        and newest.phone_hash == contact.phone_hash
+        and (newest.at > said or (newest.at, newest.consent) == (said, consent))
+    ):
+        return False
+    record = ConsentRecord(
+        contact_id=contact.id, phone_hash=contact.phone_hash, channel=channel, consent=consent, source=source, at=said
+    )
+    session.add(record)
+    if channel is Channel.SMS:
+        contact.sms_consent = consent
+    else:
+        contact.voice_consent = consent
+    session.flush()
+    journal.note(session, contact, f"consent.{consent}", now=now, by=by, detail=f"{channel}: {source}")
+    if consent is Consent.WITHDRAWN:
+        _silence(session, contact, channel, by=by, now=now)
+    return True
+
+
+def _silence(session: Session, contact: Contact, channel: Channel, *, by: str, now: datetime) -> None:
+    unsent = select(Message).where(
+        Message.contact_id == contact.id,
+        Message.channel == channel,
+        Message.state == MessageState.PLANNED,
+        Message.after_opt_out.is_(False),
+    )
+    for message in session.scalars(unsent).all():
+        journal.advance(session, message, MessageState.CANCELLED, now=now, by=by, why=f"consent to {channel} withdrawn")
+
+
+def _consents(
+    session: Session, contact: Contact, consents: Sequence[ConsentDetails], *, by: str, now: datetime
+) -> bool:
+    """Record those that are new, the oldest first."""
+    new = [
+        record_consent(session, contact, word.channel, word.consent, word.source, by=by, now=now, at=word.at)
+        for word in sorted(consents, key=lambda word: word.at)
+    ]
+    return any(new)
+
+
+def _caregivers(
+    session: Session, patient: Patient, caregivers: Sequence[CaregiverDetails], *, by: str, now: datetime
+) -> bool:
+    """Make the patient's helpers those in the list; one who is left out is told nothing more."""
+    known = {contact.phone_hash: contact for contact in patient.contacts}
+    changed, kept = False, {patient.contact.phone_hash}
+    for details in caregivers:
+        phone_hash = lookup(details.phone)
+        if phone_hash in kept:
+            raise Invalid({"caregivers": "each needs a phone of their own, not the patient's"})
+        kept.add(phone_hash)
+        facts: dict[str, Any] = {
+            "relation": details.relationship,
+            "name": details.name,
+            "language": details.language or patient.contact.language,
+            "channel": details.channel,
+            "receives": [topic.value for topic in details.receives],
+            "active": True,
+        }
+        contact = known.get(phone_hash)
+        if contact is None:
+            contact = Contact(
+                phone=details.phone,
+                phone_hash=phone_hash,
+                sms_consent=Consent.UNKNOWN,
+                voice_consent=Consent.UNKNOWN,
+                created_at=now,
+                **facts,
+            )
+            patient.contacts.append(contact)
+            session.flush()
+            journal.note(session, contact, "caregiver.added", now=now, by=by)
+            changed = True
+        for name, value in facts.items():
+            if getattr(contact, name) != value:
+                setattr(contact, name, value)
+                changed = True
+        changed |= _consents(session, contact, details.consents, by=by, now=now)
+    for contact in patient.contacts:
+        if contact.active and contact.phone_hash not in kept:
+            contact.active = False
+            journal.note(session, contact, "caregiver.removed", now=now, by=by)
+            changed = True
+    return changed
+
+
+def find_patient(session: Session, site: str, external_id: str) -> Patient | None:
+    """The patient that a site knows by this id."""
+    wanted = select(Patient).where(Patient.site_key == site, Patient.external_id == external_id)
+    return session.scalars(wanted).unique().one_or_none()
