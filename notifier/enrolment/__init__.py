@@ -3,8 +3,7 @@
 Each verb writes its journal line and replans; none commits. `by` is whoever did it, in words for the journal.
 """
 
-from notifier.enrolment.answers import answer
-from notifier.enrolment.details import (
+from notifier.details import (
     CaregiverDetails,
     ConsentDetails,
     DeliveryDetails,
@@ -12,6 +11,7 @@ from notifier.enrolment.details import (
     PatientDetails,
     PlanDetails,
 )
+from notifier.enrolment.answers import answer
 from notifier.enrolment.events import (
     change_items,
     find_event,

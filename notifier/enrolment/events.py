@@ -13,7 +13,7 @@ from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core.states import EventState, PlanState
 from notifier.core.vocabulary import EventKind
-from notifier.enrolment.details import DeliveryDetails, Item
+from notifier.details import DeliveryDetails, Item
 from notifier.enrolment.replanning import replan
 from notifier.errors import Invalid, Refused
 from notifier.models import CareEvent, TherapyPlan

@@ -11,7 +11,7 @@ from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent
-from notifier.enrolment.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
+from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
 from notifier.enrolment.replanning import replan, welcome
 from notifier.errors import Invalid, Refused
 from notifier.models import ConsentRecord, Contact, Message, Patient, Site

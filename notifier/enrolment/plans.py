@@ -13,8 +13,8 @@ from notifier.catalog import Catalog
 from notifier.core.planning import SILENT
 from notifier.core.states import PlanState
 from notifier.core.vocabulary import EventKind, Role, Source, Urgency
+from notifier.details import PlanDetails
 from notifier.enrolment import events
-from notifier.enrolment.details import PlanDetails
 from notifier.enrolment.replanning import replan
 from notifier.errors import Invalid, Refused
 from notifier.models import Patient, TherapyPlan
