@@ -2,10 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from typing import Protocol
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from notifier import journal
 from notifier.core.vocabulary import Role, Scope
 from notifier.errors import Invalid
-from notifier.models import ApiToken, ConsoleSession, Staff
+from notifier.models import ApiToken, ConsoleSession, Patient, Staff, Ticket
 from notifier.sealing import lookup
 
 IDLE = timedelta(minutes=30)
@@ -29,26 +30,50 @@ _hasher = PasswordHasher()
 
 
 class Right(StrEnum):
-    """What a role may do in the console beside seeing the board."""
+    """What a role may do in the console beside working the tickets that it may read."""
 
     CLINICAL = "clinical"  # read what patients write about their health, and their therapy
-    TICKETS = "tickets"  # take, answer and resolve tickets
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.NURSE: frozenset({Right.CLINICAL, Right.TICKETS}),
-    Role.PHARMACIST: frozenset({Right.CLINICAL, Right.TICKETS}),
-    Role.COORDINATOR: frozenset({Right.CLINICAL, Right.TICKETS}),
-    Role.SUPERVISOR: frozenset({Right.CLINICAL, Right.TICKETS}),
-    Role.ADMIN: frozenset({Right.CLINICAL, Right.TICKETS}),
-    Role.DELIVERY: frozenset({Right.TICKETS}),
-    Role.BILLING: frozenset({Right.TICKETS}),
+    Role.NURSE: frozenset({Right.CLINICAL}),
+    Role.PHARMACIST: frozenset({Right.CLINICAL}),
+    Role.COORDINATOR: frozenset({Right.CLINICAL}),
+    Role.SUPERVISOR: frozenset({Right.CLINICAL}),
+    Role.ADMIN: frozenset({Right.CLINICAL}),
+    Role.DELIVERY: frozenset(),
+    Role.BILLING: frozenset(),
 }
+
+
+OPEN_TO_ALL = (Role.DELIVERY, Role.BILLING)
 
 
 def may(roles: Iterable[str], right: Right) -> bool:
     """Whether one of these roles carries the right."""
     return any(right in RIGHTS[Role(role)] for role in roles)
+
+
+class TriageRow(Protocol):
+    """What must be known of a kind of report: the team that acts on it."""
+
+    @property
+    def role(self) -> Role | None:
+        """The team; None: nobody."""
+
+
+def may_read(roles: Iterable[str], kinds: Iterable[str], rows: Mapping[str, TriageRow]) -> bool:
+    """Whether one of these roles may read words that tell of these kinds.
+
+    Without the right to clinical text: only what concerns deliveries and bills alone. A kind without a row is the
+    service's own and holds no patient's words.
+    """
+    return may(roles, Right.CLINICAL) or all(kind not in rows or rows[kind].role in OPEN_TO_ALL for kind in kinds)
+
+
+def viewed(session: Session, row: Patient | Ticket, by: str, *, now: datetime) -> None:
+    """Write down that this person read about a patient."""
+    journal.note(session, row, f"{row.__tablename__}.viewed", now=now, by=by)
 
 
 # --- people and passwords -----------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def thread(session: Session, ticket: Ticket, *, limit: int = 200) -> Thread:
             Message.state.in_(left),
             or_(Message.state != MessageState.PLANNED, Message.ticket_id == ticket.id, Message.inbound_id.is_not(None)),
         )
-        .options(joinedload(Message.contact))
+        .options(joinedload(Message.contact), joinedload(Message.site))
         .order_by(Message.due_at.desc())
         .limit(limit)
     ).all()
@@ -206,6 +206,11 @@ def attempts(session: Session, messages: Iterable[Message]) -> dict[UUID, Attemp
     ids = [message.attempt_id for message in messages if message.attempt_id]
     found = select(Attempt).where(Attempt.id.in_(ids))
     return {row.message_id: row for row in session.scalars(found)} if ids else {}
+
+
+def earlier_ticket(session: Session, ticket: Ticket) -> Ticket | None:
+    """The ticket that this one follows."""
+    return session.get(Ticket, ticket.follows_id) if ticket.follows_id else None
 
 
 def other_tickets(session: Session, ticket: Ticket) -> Sequence[Ticket]:
@@ -304,7 +309,7 @@ def story(session: Session, patient_id: UUID, *, limit: int = 300) -> Story:
     messages = session.scalars(
         select(Message)
         .where(Message.patient_id == patient_id, Message.staff_id.is_(None))
-        .options(joinedload(Message.contact))
+        .options(joinedload(Message.contact), joinedload(Message.site))
         .order_by(Message.due_at.desc())
         .limit(limit)
     ).all()
@@ -339,6 +344,14 @@ def views(session: Session, patient_id: UUID, *, limit: int) -> Sequence[AuditEv
     """Who read about this patient, the newest first."""
     found = select(AuditEvent).where(AuditEvent.patient_id == patient_id, AuditEvent.verb.in_(VIEWED))
     return session.scalars(found.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)).all()
+
+
+def viewed_since(session: Session, row: Patient | Ticket, by: str, since: datetime) -> bool:
+    """Whether this person's reading of this page is in the journal already."""
+    found = select(AuditEvent).where(
+        AuditEvent.subject_id == str(row.id), AuditEvent.verb.in_(VIEWED), AuditEvent.at >= since
+    )
+    return any(line.actor == by for line in session.scalars(found))
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
