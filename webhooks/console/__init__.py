@@ -1,0 +1,30 @@
+"""The coordinators' and nurses' console: pages drawn by the server, made live by one small script."""
+
+from flask import Blueprint, Flask, request
+from flask_wtf.csrf import CSRFProtect
+
+from webhooks.console import words
+
+bp = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask) -> None:
+    """Give the app what the console needs of it: who is signed in, form tokens, words for times and phones."""
+    csrf.init_app(app)
+    door.manager.init_app(app)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(words.FILTERS)
+
+
+@bp.before_request
+def guard_forms() -> None:
+    """Nothing is changed but by a form that this console drew for this browser."""
+    if request.method == "POST":
+        csrf.protect()
+
+
+# Each registers its pages on `bp`.
+from webhooks.console import board, door, live, outbox, patients, roster, ticket  # noqa: E402
+
+__all__ = ["board", "bp", "csrf", "door", "init_app", "live", "outbox", "patients", "roster", "ticket"]

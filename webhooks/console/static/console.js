@@ -1,0 +1,162 @@
+// Makes the server's pages live. Everything here only replaces what the server has drawn or presses its buttons:
+// without this file every page still works.
+"use strict";
+
+const page = document.body.dataset;
+const REFRESH = 30000;      // minutes left are redrawn this often, even when nothing changed
+const WITHOUT_STREAM = 4000; // how often we ask when there is no stream
+let pointerMoved = 0;
+let asking = false;
+let again = false;
+
+// --- what is new on this page ---------------------------------------------------------------------------------
+
+function say(words, isLive) {
+  const live = document.getElementById("live");
+  if (!live) return;
+  live.querySelector("[data-dot]").classList.toggle("is-off", !isLive);
+  live.querySelector("[data-said]").textContent = words;
+}
+
+let isLive = false;
+function tellLive() { say(isLive ? "Live · as of" : "Not live · as of", isLive); }
+
+// Rows do not move under a pointer that is on its way to one of them.
+function isAiming() {
+  return Date.now() - pointerMoved < 1200 && document.querySelector("[data-rows] .row:hover") !== null;
+}
+
+async function refresh() {
+  if (asking) { again = true; return; }
+  if (isAiming()) { setTimeout(refresh, 400); return; }
+  asking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
+    if (answer.redirected && new URL(answer.url).pathname === "/signin") { location.reload(); return; }
+    if (answer.ok) takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    isLive = false;   // no network: the time on the page says how old it is
+    tellLive();
+  } finally {
+    asking = false;
+    if (again) { again = false; refresh(); }
+  }
+}
+
+function takeOver(fresh) {
+  const focused = document.activeElement?.closest("[data-live]") ? document.activeElement : null;
+  const row = focused?.closest(".row")?.id;
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const now = fresh.getElementById(old.id);
+    if (!now) { old.replaceChildren(); continue; }
+    if (now.isEqualNode(old) || old.contains(focused) && !row) continue;
+    keep(old, now);
+    old.replaceWith(now);
+  }
+  document.title = fresh.title;
+  if (row) document.getElementById(row)?.querySelector("a, input")?.focus({ preventScroll: true });
+  tellLive();
+}
+
+// What the person has opened, ticked or is on stays so; what was not there before fades in.
+function keep(old, now) {
+  for (const one of old.querySelectorAll("details[open][id]")) now.querySelector(`#${one.id}`)?.setAttribute("open", "");
+  for (const box of old.querySelectorAll("input:checked")) {
+    const same = now.querySelector(`input[name="${box.name}"][value="${box.value}"]`);
+    if (same) same.checked = true;
+  }
+  if (!now.hasAttribute("data-rows")) return;
+  const known = new Set([...old.querySelectorAll(".row")].map((one) => one.id));
+  for (const one of now.querySelectorAll(".row")) {
+    if (!known.has(one.id)) one.classList.add("is-new");
+    if (one.id === old.querySelector(".row.is-current")?.id) one.classList.add("is-current");
+  }
+}
+
+function listen() {
+  const stream = new EventSource(page.stream);
+  stream.addEventListener("open", () => { isLive = true; tellLive(); });
+  stream.addEventListener("change", refresh);
+  stream.addEventListener("error", () => {
+    // Between two streams there is a second of silence; only a longer one is worth a word.
+    if (stream.readyState === EventSource.CLOSED) {
+      isLive = false;
+      tellLive();
+      setInterval(refresh, WITHOUT_STREAM);
+    }
+  });
+  setInterval(refresh, REFRESH);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+}
+
+if (page.stream) listen();
+document.addEventListener("pointermove", () => { pointerMoved = Date.now(); }, { passive: true });
+
+// --- toasts ---------------------------------------------------------------------------------------------------
+
+for (const toast of document.querySelectorAll("[data-toast]")) {
+  const leave = () => { if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2000); else toast.remove(); };
+  setTimeout(leave, 8000);
+}
+
+// --- how long a text is ---------------------------------------------------------------------------------------
+
+const GSM = /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà^{}\\[\]~|€]*$/;
+
+function length(text) {
+  const units = GSM.test(text) ? text.length + (text.match(/[\^{}\\[\]~|€]/g) || []).length : text.length;
+  const [alone, joined] = GSM.test(text) ? [160, 153] : [70, 67];
+  return [units, units <= alone ? 1 : Math.ceil(units / joined), units <= alone ? alone : 2 * joined];
+}
+
+for (const box of document.querySelectorAll("[data-count]")) {
+  const counter = document.querySelector("[data-counter]");
+  const before = counter.textContent;
+  const count = () => {
+    const [units, parts, room] = length(box.dataset.count + box.value);
+    counter.textContent = box.value ? `${units} of ${room} · ${parts} segment${parts > 1 ? "s" : ""}` : before;
+    counter.classList.toggle("is-over", parts > 2);
+  };
+  box.addEventListener("input", count);
+  if (box.value) count();
+}
+
+// One press of a form's button is one post; without this the server still takes a double press as one.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  else if (event.target.method === "post") event.target.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent;
+});
+
+// --- keys -----------------------------------------------------------------------------------------------------
+
+function move(step) {
+  const rows = [...document.querySelectorAll("[data-rows] .row")];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.classList.contains("is-current"));
+  rows[at]?.classList.remove("is-current");
+  const next = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))];
+  next.classList.add("is-current");
+  next.querySelector(".row-title a").focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function take() {
+  const row = document.querySelector("[data-rows] .row.is-current");
+  const banner = document.querySelector(".banner.is-alarm form");
+  const form = document.getElementById("take");
+  if (row && form) {
+    form.action = `/tickets/${row.id.slice(1)}/acknowledge`;
+    form.requestSubmit();
+  } else if (banner) banner.requestSubmit();
+  else document.querySelector('[data-key="a"]')?.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  const does = { j: () => move(1), k: () => move(-1), a: take, r: () => document.getElementById("text")?.focus(),
+    c: () => document.querySelector('[data-key="c"]')?.click() }[event.key];
+  if (does) { event.preventDefault(); does(); }
+});

@@ -1,0 +1,244 @@
+"""A ticket's thread as it is drawn: the four voices (patient, ours, notes, journal) in the order of time."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from notifier import sending
+from notifier.catalog import Catalog
+from notifier.core.states import InboundState, MessageState
+from notifier.core.vocabulary import Channel, Source, Urgency
+from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
+from notifier.queries import Thread
+from webhooks.console import words
+
+JUST_BEFORE = timedelta(hours=1)  # what was said so shortly before a ticket belongs to it
+REPLY = "verbatim"  # the template of what staff write themselves
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that was said or done. `voice`: patient, staff, auto, note or journal."""
+
+    at: datetime
+    voice: str
+    who: str
+    text: str | Markup | None  # None: this person may not read it
+    aside: str = ""
+    language: str = "en"
+    icon: str = "messages"
+    readings: tuple[tuple[str, str], ...] = ()  # (kind in words, tone)
+    state: str = ""  # of what we sent
+    trouble: bool = False
+    by_voice: bool = False
+
+
+class Day(NamedTuple):
+    """The entries of one local day; journal lines in a row stand together."""
+
+    name: str
+    runs: list[tuple[bool, list[Entry]]]  # (are they journal lines, the lines)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The whole thread: what came long before is folded."""
+
+    earlier: list[Day]
+    earlier_count: int
+    earlier_since: datetime | None
+    days: list[Day]
+
+
+class Eyes(NamedTuple):
+    """Who looks at the thread, and with what."""
+
+    may_read: Callable[[Sequence[str]], bool]  # whether they may read words that tell of these kinds
+    catalog: Catalog
+    zone: ZoneInfo
+    now: datetime
+
+
+def draw(ticket: Ticket, thread: Thread, people: dict[UUID, Contact], tried: dict[UUID, Attempt], eyes: Eyes) -> Drawn:
+    """The thread of a ticket for somebody's eyes."""
+    entries = sorted(
+        [
+            *(_from_patient(row, ticket, people, eyes) for row in thread.inbound),
+            *_ours(thread, tried, eyes),
+            *_pages(thread.pages, eyes),
+            *_journal(thread.journal),
+        ],
+        key=lambda entry: entry.at,
+    )
+    begins = ticket.opened_at - JUST_BEFORE
+    before = [entry for entry in entries if entry.at < begins]
+    spoken = [entry for entry in before if entry.voice != "journal"]
+    return Drawn(
+        _days(before, eyes),
+        len(spoken),
+        spoken[0].at if spoken else None,
+        _days([entry for entry in entries if entry.at >= begins], eyes),
+    )
+
+
+def _days(entries: Iterable[Entry], eyes: Eyes) -> list[Day]:
+    found = []
+    for date, in_day in groupby(entries, key=lambda entry: entry.at.astimezone(eyes.zone).date()):
+        lines = list(in_day)
+        name = words.day(lines[0].at, eyes.zone)
+        if date == eyes.now.astimezone(eyes.zone).date():
+            name = f"Today, {name}"
+        found.append(
+            Day(name, [(kind, list(run)) for kind, run in groupby(lines, lambda line: line.voice == "journal")])
+        )
+    return found
+
+
+# --- what they said -----------------------------------------------------------------------------------------------
+
+
+def _from_patient(row: Inbound, ticket: Ticket, people: dict[UUID, Contact], eyes: Eyes) -> Entry:
+    contact = people.get(row.contact_id) if row.contact_id else None
+    readable = eyes.may_read(row.kinds or ticket.kinds)
+    rows = eyes.catalog.rules.rows
+    kinds = [(words.kind(code), words.tone(rows[code].urgency if code in rows else Urgency.NONE)) for code in row.kinds]
+    aside = {Source.SMS: "", Source.VOICE: "by phone"}.get(row.source, "")
+    if row.media:
+        aside = f"{row.media} picture{'s' if row.media > 1 else ''}"
+    if row.state is InboundState.RECEIVED:
+        aside = "not read yet by the service: read it now"
+    return Entry(
+        at=row.received_at,
+        voice="patient",
+        who=_name(contact) if contact else words.phone(row.sender),
+        text=marked(row.body, row.evidence) if readable else None,
+        aside=aside,
+        language=contact.language if contact else "en",
+        readings=tuple(kinds) if readable else (("Clinical", "routine"),),
+        by_voice=row.source is Source.VOICE,
+    )
+
+
+def _name(contact: Contact) -> str:
+    return contact.name if contact.is_patient else f"{contact.name}, {contact.relation}"
+
+
+def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
+    """The patient's own words with what triage read in them marked; overlapping marks become one."""
+    spans: list[tuple[int, int]] = sorted((found["span"][0], found["span"][1]) for found in evidence)
+    out, at = Markup(), 0
+    for start, end in spans:
+        start = max(start, at)
+        if start < end <= len(text):
+            out += escape(text[at:start]) + Markup("<mark>") + escape(text[start:end]) + Markup("</mark>")
+            at = end
+    return out + escape(text[at:])
+
+
+# --- what we said -------------------------------------------------------------------------------------------------
+
+
+def _ours(thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[Entry]:
+    writers = {line.at: line.actor for line in thread.journal if line.verb == "ticket.replied"}
+    told = {row.id: row for row in thread.inbound}
+    for message in thread.messages:
+        answered = told.get(message.inbound_id) if message.inbound_id else None
+        readable = eyes.may_read(answered.kinds) if answered else True
+        by_staff = message.template == REPLY
+        yield Entry(
+            at=message.sent_at or max(message.created_at, min(message.due_at, eyes.now)),
+            voice="staff" if by_staff else "auto",
+            who=writers.get(message.created_at, "Staff") if by_staff else "Automatic",
+            text=spoken(message, eyes.catalog) if readable or by_staff else None,
+            aside=_why_sent(message),
+            language=message.language,
+            state=how_it_went(message, tried.get(message.id), eyes.zone, eyes.now),
+            trouble=message.state in (MessageState.FAILED, MessageState.UNCERTAIN),
+            by_voice=message.channel is Channel.VOICE,
+        )
+
+
+def _why_sent(message: Message) -> str:
+    to = f"to {_name(message.contact)}" if message.contact and not message.contact.is_patient else ""
+    what = words.plain(message.step.replace(".", " ")) if message.step else "Answer" if message.inbound_id else ""
+    return " · ".join(part for part in (what, to, "by call" if message.channel is Channel.VOICE else "") if part)
+
+
+def spoken(message: Message, catalog: Catalog) -> str:
+    """The words of a message: as they left, or as they would leave now."""
+    if message.body is not None:
+        return message.body
+    try:
+        return sending.words(message, catalog)
+    except KeyError as missing:
+        return f"(not ready: {missing.args[0]} is not known yet)"
+
+
+def how_it_went(message: Message, attempt: Attempt | None, zone: ZoneInfo, now: datetime) -> str:
+    """`Delivered 10:00 AM`; `Failed: the number takes calls only (30006)`."""
+    said = words.MESSAGE_STATES[message.state]
+    match message.state:
+        case MessageState.DELIVERED | MessageState.SENT:
+            at = (message.ended_at if message.state is MessageState.DELIVERED else None) or message.sent_at
+            return f"{said} {words.when(at, zone, now)}" if at else said
+        case MessageState.PLANNED:
+            return f"Leaves {words.when(message.due_at, zone, now)}" if message.due_at > now else "Leaves now"
+        case MessageState.FAILED:
+            why = words.why_failed(attempt.error_code if attempt else None, message.why)
+            code = f" ({attempt.error_code})" if attempt and attempt.error_code else ""
+            return f"{said}: {why}{code}" if why else said
+        case MessageState.CANCELLED if message.why:
+            return f"{said}: {message.why}"
+    return said
+
+
+# --- what was done ------------------------------------------------------------------------------------------------
+
+LINES = {
+    "ticket.opened": ("bell", "Opened"),
+    "ticket.appended": ("messages", "Told more"),
+    "ticket.acknowledged": ("check", "{actor} has it"),
+    "ticket.open": ("bell", "Open again"),
+    "ticket.passed": ("swap", "{actor} passed it on"),
+    "ticket.assigned": ("swap", "{actor} gave it to"),
+    "ticket.contacted": ("phone", "{actor} reached the patient"),
+    "ticket.not_reached": ("phone", "{actor} called, no answer"),
+    "ticket.breached": ("urgent", "Promise broken"),
+    "ticket.resolved": ("check", "{actor} resolved it"),
+}
+SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread
+
+
+def _journal(lines: Sequence[AuditEvent]) -> Iterable[Entry]:
+    for line in lines:
+        if line.verb == "ticket.noted":
+            yield Entry(line.at, "note", line.actor, line.detail or "", icon="lock")
+        elif line.verb == "ticket.escalated":
+            if line.detail and "nobody" in line.detail:
+                yield Entry(line.at, "journal", "", f"Nobody to page: {line.detail}", icon="urgent")
+        elif line.verb not in SHOWN_ELSEWHERE:
+            icon, said = LINES.get(line.verb, ("clock", words.plain(line.verb.partition(".")[2])))
+            yield Entry(line.at, "journal", line.actor, _line(said, line), icon=icon)
+
+
+def _line(said: str, line: AuditEvent) -> str:
+    detail = words.kinds(line.detail.split(", ")) if line.detail and line.detail.isupper() else line.detail
+    words_said = said.format(actor=line.actor)
+    joint = " " if said.endswith("to") else ": "
+    return f"{words_said}{joint}{detail}" if detail else words_said
+
+
+def _pages(pages: Sequence[Message], eyes: Eyes) -> Iterable[Entry]:
+    for page in pages:
+        name = page.staff.name if page.staff else "Staff"
+        how = "Called" if page.channel is Channel.VOICE else "Paged"
+        said = f"{how} {name}" if page.template == "page" else f"Told {name}"
+        entry = Entry(page.created_at, "journal", name, "", icon="phone" if page.channel is Channel.VOICE else "bell")
+        state = how_it_went(page, None, eyes.zone, eyes.now)
+        yield replace(entry, text=f"{said}{' by text' if page.channel is Channel.SMS else ''}. {state}.")

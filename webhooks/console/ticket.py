@@ -1,0 +1,321 @@
+"""One ticket: what was promised, the thread, what a call needs to know; and every verb that a person has for it."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from jobs import queue
+from notifier import access, clock, queries, runtime, tickets
+from notifier.core import routing, triage
+from notifier.core.states import EventState, TicketState
+from notifier.core.vocabulary import Channel, Consent, EventKind
+from notifier.errors import Refused
+from notifier.models import CareEvent, Contact, Inbound, Patient, Staff, TherapyPlan, Ticket
+from webhooks.console import bp, words
+from webhooks.console.board import may_read, whose, zone_of
+from webhooks.console.door import Forbidden, Person, person
+from webhooks.console.thread import Eyes, draw
+
+READ_ANEW = timedelta(minutes=10)  # within this, looking again is the same reading
+Verb = Callable[[Session, Ticket, Person, datetime], str]
+
+
+class Problem(NamedTuple):
+    """A form that was refused: which, why, and what was typed stays."""
+
+    form: str
+    why: str
+
+
+@bp.get("/tickets/<int:number>")
+def ticket(number: int) -> ResponseReturnValue:
+    """One ticket, whole."""
+    return _page(number)
+
+
+def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
+    viewer, now, catalog = person(), clock.now(), runtime.current().catalog
+    with runtime.reading() as session:
+        row = queries.ticket(session, number, viewer.sites)
+        token = queries.ticket_token(session, row)
+        zone = zone_of(row)
+        patient = queries.patient(session, row.patient_id) if row.patient_id else None
+        told = queries.thread(session, row)
+        people = {contact.id: contact for contact in patient.contacts} if patient else {}
+        teller = people.get(row.contact_id) if row.contact_id else None
+        eyes = Eyes(lambda kinds: may_read(viewer, kinds), catalog, zone, now)
+        readable = may_read(viewer, row.kinds)
+        page = render_template(
+            "console/ticket.html",
+            ticket=row,
+            name=whose(row),
+            about=words.kinds(row.kinds) if readable else "clinical",
+            readable=readable,
+            zone=zone,
+            now=now,
+            promise=_promise(row, zone, now),
+            thread=draw(row, told, people, queries.attempts(session, told.messages), eyes),
+            teller=teller,
+            call=_number_to_call(row, patient, teller),
+            cannot_text=_cannot_text(teller),
+            facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
+            others=queries.other_tickets(session, row),
+            follows=queries.earlier_ticket(session, row),
+            colleagues=queries.colleagues(session, (row.site_key,)),
+            outcomes=tickets.OUTCOMES,
+            nonce=uuid.uuid4().hex,
+            problem=problem,
+            typed=request.form,
+            writing=request.args.get("write", "") if problem is None else problem.form,
+            may_read=lambda other: may_read(viewer, other.kinds),
+            token=token,
+        )
+        new = not queries.viewed_since(session, row, viewer.name, now - READ_ANEW)
+    if new:
+        with runtime.transaction() as session:
+            access.viewed(session, row, viewer.name, now=now)
+    return page, 409 if problem else 200
+
+
+# --- what the page tells --------------------------------------------------------------------------------------------
+
+
+class Promise(NamedTuple):
+    """What was promised until when, and what happens next."""
+
+    main: str
+    words: str
+
+
+def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime) -> Promise:
+    due = words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now)
+    verb = "Call" if ticket.urgency.is_red else "Answer"
+    main = f"{verb} {due.main} · {due.help}" if due.style != "is-late" else f"{due.main}: {due.help}"
+    if ticket.state is TicketState.RESOLVED:
+        at = words.when(ticket.resolved_at, zone, now) if ticket.resolved_at else ""
+        return Promise(
+            f"Resolved {at}", f"{ticket.owner}: {tickets.OUTCOMES.get(ticket.outcome or '', ticket.outcome)}."
+        )
+    if ticket.state is TicketState.OPEN:
+        paged = f" Staff were paged {ticket.step} time{'s' if ticket.step > 1 else ''}." if ticket.step else ""
+        following = (
+            f" The next page leaves at {words.when(ticket.escalate_at, zone, now)}." if ticket.escalate_at else ""
+        )
+        return Promise(main, f"Nobody has it yet.{paged}{following}")
+    since = words.when(ticket.acknowledged_at, zone, now) if ticket.acknowledged_at else ""
+    has_it = f"{ticket.owner} has it since {since}."
+    if ticket.contacted_at:
+        return Promise(
+            f"Reached {words.when(ticket.contacted_at, zone, now)}", f"{has_it} Resolve it when all is done."
+        )
+    until = words.when(ticket.ack_expires_at, zone, now) if ticket.ack_expires_at else ""
+    return Promise(main, f"{has_it} Without a logged contact it opens again at {until}.")
+
+
+class Call(NamedTuple):
+    """Whom to call."""
+
+    name: str
+    number: str
+
+
+def _number_to_call(ticket: Ticket, patient: Patient | None, teller: Contact | None) -> Call | None:
+    if teller:
+        return Call(teller.name.split()[0], teller.phone)
+    if patient:
+        return Call(patient.given_name, patient.contact.phone)
+    return Call("back", ticket.sender) if ticket.sender else None
+
+
+def _cannot_text(teller: Contact | None) -> str:
+    """Why no text can be sent; empty: it can. The verb itself decides again."""
+    if teller is None:
+        return "This ticket has no phone that can be texted."
+    if teller.sms_consent is Consent.WITHDRAWN:
+        return f"{teller.name.split()[0]} has opted out of texts. Please call."
+    return "This phone takes calls only. Please call." if teller.channel is Channel.VOICE else ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a call needs to know, in that order."""
+
+    patient: Patient
+    plan: TherapyPlan | None
+    next_dose: datetime | None
+    day: int  # of the therapy, from 1; 0: not begun
+    flags: tuple[str, ...]
+    delivery: CareEvent | None
+    items: tuple[tuple[str, str, bool], ...]  # (name, how many, is something missing)
+    clinical: bool  # whether this person may read about the therapy
+
+
+def _facts(
+    patient: Patient,
+    ticket: Ticket,
+    inbound: Sequence[Inbound],
+    viewer: Person,
+    zone: ZoneInfo,
+    now: datetime,
+) -> Facts:
+    live = [plan for plan in patient.plans if plan.state.value not in ("ended", "deceased")] or patient.plans
+    plan = next((each for each in live if each.id == ticket.plan_id), live[-1] if live else None)
+    delivery = _last_delivery(plan) if plan else None
+    return Facts(
+        patient=patient,
+        plan=plan,
+        next_dose=next_dose(plan, zone, now) if plan else None,
+        day=(now.astimezone(zone).date() - plan.first_dose_at.astimezone(zone).date()).days + 1
+        if plan and plan.first_dose_at <= now
+        else 0,
+        flags=tuple(words.plain(flag) for flag in plan.flags) if plan else (),
+        delivery=delivery,
+        items=_items(delivery, inbound, ticket) if delivery else (),
+        clinical=viewer.reads_clinical,
+    )
+
+
+def next_dose(plan: TherapyPlan, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """The next dose of a plan, until the end of its last day."""
+    ends = datetime.combine(plan.ends_on, time(23, 59), zone).astimezone(UTC)
+    return routing.next_dose(plan.first_dose_at, plan.doses_per_day, ends, now)
+
+
+def _last_delivery(plan: TherapyPlan) -> CareEvent | None:
+    deliveries = [event for event in plan.events if event.kind is EventKind.DELIVERY]
+    came = [event for event in deliveries if event.state is EventState.DONE]
+    return (came or deliveries)[-1] if deliveries else None
+
+
+def _items(delivery: CareEvent, inbound: Sequence[Inbound], ticket: Ticket) -> tuple[tuple[str, str, bool], ...]:
+    manifest = [(str(item["name"]), int(item["quantity"])) for item in delivery.items]
+    missing: dict[str, int | None] = {}
+    for row in inbound:
+        if row.ticket_id == ticket.id and {"MISSING", "MISSING_MED"} & set(row.kinds):
+            missing.update(triage.missing_items(row.body, manifest))
+    return tuple(
+        (name, _how_many(quantity, missing.get(name), name in missing), name in missing) for name, quantity in manifest
+    )
+
+
+def _how_many(quantity: int, lacking: int | None, is_missing: bool) -> str:
+    if not is_missing:
+        return str(quantity)
+    return f"{lacking} of {quantity} missing" if lacking else f"of {quantity}, some missing"
+
+
+# --- what a person does ---------------------------------------------------------------------------------------------
+
+
+def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
+    """One verb on one ticket, then ring, then back to the page. Refused: the page again with what was typed."""
+    viewer, now = person(), clock.now()
+    try:
+        with runtime.transaction() as session:
+            row = queries.ticket(session, number, viewer.sites)
+            if not may_read(viewer, row.kinds):
+                raise Forbidden
+            said = verb(session, row, viewer, now)
+    except Refused as refusal:
+        return _page(number, Problem(form, str(refusal)))
+    queue.ring()
+    flash(said)
+    return redirect(url_for(".ticket", number=number))
+
+
+@bp.post("/tickets/<int:number>/acknowledge")
+def acknowledge(number: int) -> ResponseReturnValue:
+    """Take it; paging stops at once."""
+
+    def take(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        if tickets.acknowledge(session, row, viewer.actor, now=now):
+            return f"#{number} is yours"
+        if row.state is TicketState.RESOLVED:
+            return f"#{number} is resolved already"
+        return f"#{number} is with {'you' if row.owner_id == viewer.staff.id else row.owner} already"
+
+    return _do(number, "acknowledge", take)
+
+
+@bp.post("/tickets/<int:number>/pass")
+def pass_on(number: int) -> ResponseReturnValue:
+    """Give it to the next rung."""
+
+    def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        moved = tickets.pass_on(session, row, viewer.actor, catalog=runtime.current().catalog, now=now)
+        return f"#{number} is passed on: the next rung is paged" if moved else f"#{number} is resolved already"
+
+    return _do(number, "pass", give)
+
+
+@bp.post("/tickets/<int:number>/assign")
+def assign(number: int) -> ResponseReturnValue:
+    """Give it to a colleague, who is told by text."""
+
+    def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        to = session.get(Staff, request.form.get("to", type=UUID))
+        if to is None:
+            raise Refused("Choose who shall have it.")
+        tickets.assign(session, row, to, viewer.actor, now=now)
+        return f"#{number} is with {to.name} now"
+
+    return _do(number, "assign", give)
+
+
+@bp.post("/tickets/<int:number>/note")
+def note(number: int) -> ResponseReturnValue:
+    """Write down what only staff see."""
+
+    def write(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        tickets.note(session, row, request.form.get("text", ""), viewer.actor, now=now)
+        return f"Note added to #{number}"
+
+    return _do(number, "note", write)
+
+
+@bp.post("/tickets/<int:number>/contact")
+def contact(number: int) -> ResponseReturnValue:
+    """Write down a call."""
+
+    def log(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        reached = request.form.get("reached") == "yes"
+        catalog = runtime.current().catalog
+        tickets.log_contact(session, row, reached, request.form.get("text", ""), viewer.actor, catalog=catalog, now=now)
+        return f"#{number}: contact logged" if reached else f"#{number}: no answer, logged"
+
+    return _do(number, "contact", log)
+
+
+@bp.post("/tickets/<int:number>/resolve")
+def resolve(number: int) -> ResponseReturnValue:
+    """Close it with an outcome."""
+
+    def close(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        form = request.form
+        tickets.resolve(session, row, form.get("outcome", ""), form.get("text", ""), viewer.actor, now=now)
+        return f"#{number} resolved"
+
+    return _do(number, "resolve", close)
+
+
+@bp.post("/tickets/<int:number>/reply")
+def reply(number: int) -> ResponseReturnValue:
+    """Text whoever told us. The form's nonce makes a double click one text."""
+
+    def send(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        form = request.form
+        nonce = form.get("nonce", "")
+        if not nonce.isalnum():
+            raise Refused("That form was damaged on its way; send it again.")
+        tickets.reply(session, row, form.get("text", ""), nonce, viewer.actor, now=now)
+        return f"#{number}: text on its way"
+
+    return _do(number, "reply", send)

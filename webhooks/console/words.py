@@ -1,0 +1,222 @@
+"""How the console says times, people and states. Every time is the clock's on somebody's wall, with its zone given."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from notifier.core.failures import WORDS as FAILURES
+from notifier.core.failures import failure
+from notifier.core.states import MessageState, PlanState, TicketState
+from notifier.core.vocabulary import Channel, Role, Urgency
+
+URGENCY = {
+    Urgency.EMERGENCY: "Emergency",
+    Urgency.URGENT: "Urgent",
+    Urgency.SAME_DAY: "Same-day",
+    Urgency.ROUTINE: "Routine",
+    Urgency.NONE: "For information",
+}
+PROMISED = {
+    Urgency.EMERGENCY: "taken within 5 min, on the phone within 10",
+    Urgency.URGENT: "a call within 15 min",
+    Urgency.SAME_DAY: "today",
+    Urgency.ROUTINE: "next work day",
+    Urgency.NONE: "",
+}
+ROLES = {
+    Role.NURSE: "Nursing",
+    Role.PHARMACIST: "Pharmacy",
+    Role.DELIVERY: "Delivery",
+    Role.COORDINATOR: "Coordination",
+    Role.BILLING: "Billing",
+    Role.SUPERVISOR: "Supervisor",
+    Role.ADMIN: "Administration",
+}
+ROLE_ICONS = {
+    Role.NURSE: "nurse",
+    Role.PHARMACIST: "pharmacy",
+    Role.DELIVERY: "truck",
+    Role.COORDINATOR: "coord",
+    Role.BILLING: "billing",
+}
+LANGUAGES = {"en": "English", "es": "Spanish"}
+MESSAGE_STATES = {
+    MessageState.PLANNED: "Planned",
+    MessageState.SENDING: "Sending",
+    MessageState.UNCERTAIN: "In doubt, Twilio is being asked",
+    MessageState.SENT: "Sent",
+    MessageState.DELIVERED: "Delivered",
+    MessageState.FAILED: "Failed",
+    MessageState.CANCELLED: "Cancelled",
+    MessageState.EXPIRED: "Not sent, too late",
+}
+TICKET_STATES = {
+    TicketState.OPEN: "Nobody has it yet",
+    TicketState.ACKNOWLEDGED: "Taken",
+    TicketState.RESOLVED: "Resolved",
+}
+PLAN_TONES = {PlanState.PAUSED: "note", PlanState.ENDED: "routine", PlanState.DECEASED: "routine"}
+NEAR = timedelta(minutes=10)
+
+
+def tone(urgency: Urgency) -> str:
+    """The stylesheet's word for an urgency, as in `is-sameday`."""
+    return "routine" if urgency is Urgency.NONE else urgency.value.replace("_", "")
+
+
+def kind(code: str) -> str:
+    """`Line out` for LINE_OUT."""
+    return code.replace("_", " ").capitalize()
+
+
+def kinds(codes: list[str]) -> str:
+    """The kinds of a ticket as a colleague would say them aloud: `fever, chills`."""
+    return ", ".join(kind(code).lower() for code in codes)
+
+
+def plain(word: str) -> str:
+    """`First dose` for first_dose."""
+    return str(word).replace("_", " ").capitalize()
+
+
+def language(code: str) -> str:
+    """`Spanish` for es or es-MX; the code itself for a language that we do not know."""
+    return LANGUAGES.get(code.partition("-")[0].lower(), code)
+
+
+def phone(number: str | None) -> str:
+    """`(503) 555-0142`."""
+    if not number or not number.startswith("+"):
+        return number or ""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    digits = str(parsed.national_number)
+    if parsed.country_code == 1 and len(digits) == 10:
+        return f"({digits[:3]}) {digits[3:6]}-{digits[6:]}"
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def initials(name: str) -> str:
+    """`NF` for Nell Fable."""
+    parts = name.split()
+    return "".join(part[0] for part in parts[:1] + parts[1:][-1:]).upper()
+
+
+# --- times --------------------------------------------------------------------------------------------------------
+
+
+def clock_time(instant: datetime, zone: ZoneInfo) -> str:
+    """`2:19 PM`."""
+    local = instant.astimezone(zone)
+    return f"{local.hour % 12 or 12}:{local:%M} {'AM' if local.hour < 12 else 'PM'}"
+
+
+def to_the_second(instant: datetime, zone: ZoneInfo) -> str:
+    """`2:19:04 PM`."""
+    local = instant.astimezone(zone)
+    return f"{local.hour % 12 or 12}:{local:%M:%S} {'AM' if local.hour < 12 else 'PM'}"
+
+
+def day(instant: datetime, zone: ZoneInfo) -> str:
+    """`Wednesday, March 4`."""
+    local = instant.astimezone(zone)
+    return f"{local:%A}, {local:%B} {local.day}"
+
+
+def short_day(instant: datetime, zone: ZoneInfo) -> str:
+    """`Mar 4`, with the year when it is not this one's."""
+    local = instant.astimezone(zone)
+    return f"{local:%b} {local.day}"
+
+
+def when(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """As near as it needs: `2:19 PM` today, `Wed 5:00 PM` within six days, else `Mar 14, 5:00 PM`."""
+    days = abs((instant.astimezone(zone).date() - now.astimezone(zone).date()).days)
+    time = clock_time(instant, zone)
+    if days == 0:
+        return time
+    return f"{instant.astimezone(zone):%a} {time}" if days < 7 else f"{short_day(instant, zone)}, {time}"
+
+
+def span(length: timedelta) -> str:
+    """`4 min`, `1 h 55 min`, `3 days`."""
+    minutes = max(0, round(length.total_seconds() / 60))
+    if minutes < 1:
+        return "under 1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+    days = round(minutes / 1440)
+    return f"{days} day{'s' if days > 1 else ''}"
+
+
+def window(start: datetime, end: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+    """`Wed 4:00 PM to 6:00 PM`."""
+    return when(start, zone, now) + (f" to {clock_time(end, zone)}" if end else "")
+
+
+class Due(NamedTuple):
+    """What was promised by when: the clock time first, the minutes as a help."""
+
+    main: str
+    help: str
+    style: str  # "", "is-near", "is-late"
+    spent: int | None  # how much of the time is used, in percent; None: no bar
+
+    @property
+    def sentence(self) -> str:
+        """In one line, as in `by 3:12 AM · 8 min left`."""
+        return f"{self.main} · {self.help}"
+
+
+def due(opened: datetime, respond_by: datetime, urgency: Urgency, zone: ZoneInfo, now: datetime) -> Due:
+    """What a row and a promise say about time."""
+    at = when(respond_by, zone, now)
+    left = respond_by - now
+    if left < timedelta():
+        return Due(f"{span(-left)} late", f"was due {at}", "is-late", None)
+    if urgency.rank >= Urgency.ROUTINE.rank:
+        return Due(f"by {at}", "next work day" if left > timedelta(hours=8) else f"{span(left)} left", "", None)
+    used = round(100 * (now - opened) / (respond_by - opened)) if respond_by > opened else 0
+    return Due(f"by {at}", f"{span(left)} left", "is-near" if left <= NEAR else "", min(100, max(0, used)))
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+def why_failed(code: int | None, why: str | None) -> str:
+    """What happened to a message, in words; Twilio's number is one step further."""
+    if code:
+        return f"The number {FAILURES[failure(code)]}"
+    return (why or "").replace("_", " ").capitalize()
+
+
+def by_way(channel: Channel) -> str:
+    """`text` or `call`."""
+    return "call" if channel is Channel.VOICE else "text"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "tone": tone,
+    "kind": kind,
+    "kinds": kinds,
+    "plain": plain,
+    "language": language,
+    "phone": phone,
+    "initials": initials,
+    "clock_time": clock_time,
+    "to_the_second": to_the_second,
+    "day": day,
+    "short_day": short_day,
+    "when": when,
+    "span": span,
+    "by_way": by_way,
+    "urgency_word": URGENCY.__getitem__,
+    "role_word": ROLES.__getitem__,
+}
