@@ -74,11 +74,11 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
     people = session.scalars(select(Staff)).all()
     by_key = {person.key: person for person in people}
     by_email = {person.email_hash: person for person in people if person.email_hash}
-    for person in people:
+    for former in people:
         # `user add` makes its own; those of the file go with it.
-        if person.active and person.key not in wanted and not person.key.startswith("user-"):
-            changes += _change(session, person, f"staff {person.key}", {"active": False}, by, now)
-            person.phone, person.phone_hash = None, None  # the number may be somebody else's next
+        if former.active and former.key not in wanted and not former.key.startswith("user-"):
+            changes += _change(session, former, f"staff {former.key}", {"active": False}, by, now)
+            former.phone, former.phone_hash = None, None  # the number may be somebody else's next
     session.flush()
     for key, row in wanted.items():
         facts = _STAFF_DEFAULTS | row

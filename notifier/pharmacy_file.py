@@ -1,4 +1,4 @@
-"""pharmacy.toml as values: sites, staff, rotas, ladders. Read and checked whole, so that every fault is named at once."""
+"""pharmacy.toml as values: sites, staff, rotas, ladders. Checked whole, so that every fault is named at once."""
 
 import re
 import tomllib
