@@ -548,12 +548,6 @@ def plan(session: Session, plan_id: UUID) -> TherapyPlan:
     return row
 
 
-def plan_by_external_id(session: Session, site: str, external_id: str) -> TherapyPlan | None:
-    """The plan that the pharmacy's own system knows by this id."""
-    found = select(TherapyPlan).where(TherapyPlan.site_key == site, TherapyPlan.external_id == external_id)
-    return session.scalars(found).one_or_none()
-
-
 def event(session: Session, event_id: UUID, kinds: Iterable[EventKind]) -> CareEvent:
     """One dated thing of these kinds, with its plan. Raises Missing."""
     found = select(CareEvent).where(CareEvent.id == event_id, CareEvent.kind.in_(list(kinds)))

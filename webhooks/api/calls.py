@@ -16,11 +16,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, idempotency, runtime
+from notifier import access, clock, idempotency, journal, runtime
 from notifier.catalog import Catalog
 from notifier.core.vocabulary import Scope
 from notifier.errors import Invalid
-from notifier.models import ApiToken, IdempotentCall
+from notifier.models import ApiToken, IdempotentCall, Patient
 from notifier.tickets import Actor
 from webhooks.api import problems
 from webhooks.api.problems import Problem, Trouble, problem
@@ -48,6 +48,16 @@ class Ask:
     now: datetime
     catalog: Catalog
     nonce: str | None = None  # the same for a repeated call, when it has an Idempotency-Key
+
+    @property
+    def doing(self) -> dict[str, Any]:
+        """What a verb of enrolment is told beside its own: the catalog, who does it and when."""
+        return {"catalog": self.catalog, "by": self.by.name, "now": self.now}
+
+    def reads(self, *patients: Patient) -> None:
+        """Leave a line in each patient's journal: who read about them. The call must be `journalled`."""
+        for patient in patients:
+            journal.note(self.session, patient, "patient.viewed", now=self.now, by=self.by.name)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from notifier import journal, models, queries, sending
+from notifier import models, queries, sending
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Scope
 from webhooks.api import pages
@@ -48,8 +48,7 @@ class Messages(Told):
 )
 def of_patient(ask: Ask, patient_id: UUID, query: pages.Page) -> Messages:
     """List what a patient and the caregivers were and will be told, also what was cancelled or expired"""
-    patient = queries.patient(ask.session, patient_id)
-    journal.note(ask.session, patient, "patient.viewed", now=ask.now, by=ask.by.name)
+    ask.reads(queries.patient(ask.session, patient_id))
     rows = queries.list_messages(ask.session, patient_id, after=query.cursor, limit=query.limit + 1)
     shown, following = pages.cut(rows, query.limit, lambda row: (row.due_at, row.id))
     return Messages(items=[_told(ask, row) for row in shown], next=following)

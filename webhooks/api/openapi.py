@@ -17,7 +17,8 @@ Times are ISO 8601 with an offset; answers are in UTC and end in `Z`. Phones are
 IANA names. Unknown fields are refused, so that a typing error is not a silent loss.
 
 Every call needs `Authorization: Bearer TOKEN`. Scopes: `read` reads everything; `write` reads, and changes patients and
-plans; `tickets` reads and works tickets; `admin` does all. Reading about a patient leaves a line in the journal.
+plans; `tickets` reads and works tickets; `admin` does all. Reading a patient, plans or messages leaves a line in
+the patient's journal.
 
 A POST with an `Idempotency-Key` that was answered before is answered again in the same words (with the header
 `Idempotent-Replayed: true`) and does nothing. The same key for another request is refused with 422; while the first is
