@@ -21,7 +21,7 @@ from notifier.queries import Story
 from webhooks.console import bp, words
 from webhooks.console.board import may_read
 from webhooks.console.door import Person, person
-from webhooks.console.thread import how_it_went, spoken
+from webhooks.console.thread import answer, how_it_went, spoken
 from webhooks.console.ticket import READ_ANEW, next_dose
 
 PAGE = 50
@@ -113,7 +113,7 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
                 *(pin for event in events for pin in _event(event)),
                 *(pin for line in story.journal for pin in _line(line, viewer)),
             ],
-            key=lambda pin: pin.at,
+            key=lambda pin: (pin.at, not pin.quote),
         )
         chosen = [pin for pin in pins if show in ("", pin.icon) or (show == "messages" and pin.quote)]
         page = render_template(
@@ -132,7 +132,7 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
             unresolved=[ticket for ticket in story.tickets if ticket.state != "resolved"],
             resolved=[ticket for ticket in reversed(story.tickets) if ticket.state == "resolved"],
             consents={record.contact_id: record for record in story.consents},
-            views=story.views,
+            views={line.actor: line.at for line in reversed(story.views) if line.actor != viewer.name},
             may_read=lambda ticket: may_read(viewer, ticket.kinds),
             clinical=viewer.reads_clinical,
             token=token,
@@ -167,7 +167,7 @@ def _told(
         yield Pin(
             at=message.due_at if unsent else at,
             icon="cross" if unsent else "phone" if message.channel == "voice" else "messages",
-            title=f"{_title(message)}{who}",
+            title=f"{_safe_answer(message, readable) if cause else _title(message)}{who}",
             detail=f"{words.by_way(message.channel).capitalize()} in {words.language(message.language)}. {state}",
             tone={MessageState.FAILED: "urgent", MessageState.UNCERTAIN: "sameday"}.get(message.state, ""),
             words=spoken(message, catalog) if readable else "",
@@ -177,9 +177,11 @@ def _told(
 def _title(message: Message) -> str:
     if message.template == "verbatim":
         return "Text from staff"
-    if message.template.startswith("ack."):
-        return "Answer"
     return words.plain(message.step.replace(".", ": ")) if message.step else words.plain(message.template)
+
+
+def _safe_answer(message: Message, readable: bool) -> str:
+    return answer(message) if readable else "Safe answer"
 
 
 def _asked(story: Story, viewer: Person) -> Iterable[Pin]:

@@ -19,6 +19,7 @@ from notifier.queries import Thread
 from webhooks.console import words
 
 JUST_BEFORE = timedelta(hours=1)  # what was said so shortly before a ticket belongs to it
+ORDER = {"patient": 0, "auto": 1, "staff": 1}  # of what happened at the same moment
 REPLY = "verbatim"  # the template of what staff write themselves
 
 
@@ -74,7 +75,7 @@ def draw(ticket: Ticket, thread: Thread, people: dict[UUID, Contact], tried: dic
             *_pages(thread.pages, eyes),
             *_journal(thread.journal),
         ],
-        key=lambda entry: entry.at,
+        key=lambda entry: (entry.at, ORDER.get(entry.voice, 2), entry.icon != "messages"),
     )
     begins = ticket.opened_at - JUST_BEFORE
     before = [entry for entry in entries if entry.at < begins]
@@ -166,8 +167,15 @@ def _ours(thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[En
 
 def _why_sent(message: Message) -> str:
     to = f"to {_name(message.contact)}" if message.contact and not message.contact.is_patient else ""
-    what = words.plain(message.step.replace(".", " ")) if message.step else "Answer" if message.inbound_id else ""
+    what = (
+        words.plain(message.step.replace(".", ": ")) if message.step else answer(message) if message.inbound_id else ""
+    )
     return " · ".join(part for part in (what, to, "by call" if message.channel is Channel.VOICE else "") if part)
+
+
+def answer(message: Message) -> str:
+    """`Safe answer: fever` for the template ack.FEVER."""
+    return f"Safe answer: {words.kind(message.template.removeprefix('ack.')).lower()}"
 
 
 def spoken(message: Message, catalog: Catalog) -> str:

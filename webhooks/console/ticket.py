@@ -105,7 +105,7 @@ def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime) -> Promise:
             f"Resolved {at}", f"{ticket.owner}: {tickets.OUTCOMES.get(ticket.outcome or '', ticket.outcome)}."
         )
     if ticket.state is TicketState.OPEN:
-        paged = f" Staff were paged {ticket.step} time{'s' if ticket.step > 1 else ''}." if ticket.step else ""
+        paged = f" Staff were paged {words.often(ticket.step)}." if ticket.step else ""
         following = (
             f" The next page leaves at {words.when(ticket.escalate_at, zone, now)}." if ticket.escalate_at else ""
         )

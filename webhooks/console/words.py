@@ -9,8 +9,10 @@ import phonenumbers
 
 from notifier.core.failures import WORDS as FAILURES
 from notifier.core.failures import failure
+from notifier.core.routing import quiet_span
 from notifier.core.states import MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Role, Urgency
+from notifier.core.wording import say_time
 
 URGENCY = {
     Urgency.EMERGENCY: "Emergency",
@@ -59,6 +61,7 @@ TICKET_STATES = {
     TicketState.RESOLVED: "Resolved",
 }
 PLAN_TONES = {PlanState.PAUSED: "note", PlanState.ENDED: "routine", PlanState.DECEASED: "routine"}
+ACRONYMS = {"iv", "tpn", "ivig", "scig", "picc"}
 NEAR = timedelta(minutes=10)
 
 
@@ -78,8 +81,9 @@ def kinds(codes: list[str]) -> str:
 
 
 def plain(word: str) -> str:
-    """`First dose` for first_dose."""
-    return str(word).replace("_", " ").capitalize()
+    """`First dose` for first_dose, `IV antibiotic` for iv_antibiotic."""
+    said = " ".join(part.upper() if part in ACRONYMS else part for part in str(word).split("_"))
+    return said[:1].upper() + said[1:]
 
 
 def language(code: str) -> str:
@@ -156,6 +160,16 @@ def span(length: timedelta) -> str:
     return f"{days} day{'s' if days > 1 else ''}"
 
 
+def often(times: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+def quiet_hours(text: str) -> str:
+    """`8 PM to 8 AM` for a site's "20:00-08:00"."""
+    return " to ".join(say_time(edge, "en") for edge in quiet_span(text))
+
+
 def window(start: datetime, end: datetime | None, zone: ZoneInfo, now: datetime) -> str:
     """`Wed 4:00 PM to 6:00 PM`."""
     return when(start, zone, now) + (f" to {clock_time(end, zone)}" if end else "")
@@ -217,6 +231,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "span": span,
     "by_way": by_way,
+    "often": often,
+    "quiet_hours": quiet_hours,
     "urgency_word": URGENCY.__getitem__,
     "role_word": ROLES.__getitem__,
 }
