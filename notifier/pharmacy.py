@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from notifier import journal
-from notifier.core.vocabulary import TEAMS, Pages, Urgency
+from notifier.core.vocabulary import Pages, Role, Urgency
 from notifier.db import Base
 from notifier.errors import Invalid
 from notifier.models import Ladder, OnCallShift, Site, Staff
@@ -79,6 +79,9 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
         if former.active and former.key not in wanted and not former.key.startswith("user-"):
             changes += _change(session, former, f"staff {former.key}", {"active": False}, by, now)
             former.phone, former.phone_hash = None, None  # the number may be somebody else's next
+    for key, row in wanted.items():
+        if key in by_key and by_key[key].phone_hash != lookup(row["phone"]):
+            by_key[key].phone_hash = None  # two people may have changed phones with each other
     session.flush()
     for key, row in wanted.items():
         facts = _STAFF_DEFAULTS | row
@@ -92,8 +95,8 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
             journal.note(session, newcomer, "staff.added", now=now, by=by)
             changes.append(f"staff {key}: added")
             continue
-        # Rights to run the place may be given by hand beside the file's.
-        facts["roles"] = facts["roles"] + [r for r in person.roles if r not in (*TEAMS, *facts["roles"])]
+        if Role.ADMIN in person.roles and Role.ADMIN not in facts["roles"]:
+            facts["roles"] = [*facts["roles"], Role.ADMIN.value]  # given by hand: the file shuts nobody out
         if facts["email"] is None:
             del facts["email"], facts["email_hash"]
         changes += _change(session, person, f"staff {key}", {"key": key, **facts}, by, now)
@@ -102,7 +105,7 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
 
 
 def _shifts(session: Session, wanted: list[Row], by: str, now: datetime) -> list[str]:
-    ids = dict(session.execute(select(Staff.key, Staff.id)).tuples().all())
+    ids = dict(session.execute(select(Staff.key, Staff.id)).all())
     names = {staff_id: key for key, staff_id in ids.items()}
     columns = ("site", "role", "rung", "staff_id", "days", "hours", "starts_at", "ends_at", "is_override")
     changes = []

@@ -107,6 +107,7 @@ def set_education(
     status: EventState | None = None,
     at: datetime | None = None,
     mode: str | None = None,
+    done_at: datetime | None = None,
     catalog: Catalog,
     by: str,
     now: datetime,
@@ -115,7 +116,7 @@ def set_education(
     if mode and mode != event.mode:
         event.mode = mode
         journal.note(session, event, "care_event.mode", now=now, by=by, detail=mode)
-    set_event(session, event, at=at, status=status, catalog=catalog, by=by, now=now)
+    set_event(session, event, at=at, status=status, done_at=done_at, catalog=catalog, by=by, now=now)
 
 
 def schedule_event(
@@ -152,11 +153,12 @@ def set_event(
     at: datetime | None = None,
     ends_at: datetime | None = None,
     status: EventState | None = None,
+    done_at: datetime | None = None,
     catalog: Catalog,
     by: str,
     now: datetime,
 ) -> None:
-    """Another time, or how it went. Raises Invalid, and Refused where it cannot go there any more."""
+    """Another time, or how it went (done `done_at`, if not now). Raises Invalid, and Refused where it is too late."""
     start, finish = at or event.starts_at, ends_at or event.ends_at
     if at and event.ends_at and not ends_at:
         finish = at + (event.ends_at - event.starts_at)
@@ -166,7 +168,7 @@ def set_event(
         move(session, event, start, finish, by=by, now=now)
         _follow_first_dose(event)
     if status is not None:
-        _set(session, event, status, by=by, now=now)
+        _set(session, event, status, by=by, now=now, at=done_at)
     replan(session, event.plan, catalog=catalog, now=now, by=by)
 
 
@@ -220,14 +222,16 @@ def move(session: Session, event: CareEvent, start: datetime, end: datetime | No
     session.flush()
 
 
-def _set(session: Session, event: CareEvent, status: EventState, *, by: str, now: datetime) -> None:
+def _set(
+    session: Session, event: CareEvent, status: EventState, *, by: str, now: datetime, at: datetime | None = None
+) -> None:
     if event.state is status:
         return
     facts: dict[str, Any] = {}
     if status is EventState.OUT_FOR_DELIVERY:
         facts["out_at"] = now
     elif status is EventState.DONE:
-        facts["done_at"] = now
+        facts["done_at"] = at or now
     session.flush()
     if not journal.advance(session, event, status, now=now, by=by, **facts):
         raise Refused(f"This {event.kind} is {event.state} and cannot become {status}.")

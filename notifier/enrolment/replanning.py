@@ -182,7 +182,7 @@ def _known(session: Session, keys: Sequence[str]) -> dict[str, MessageState]:
     if not keys:
         return {}
     rows = session.execute(select(Message.key, Message.state).where(Message.key.in_(keys)))
-    return dict(row._tuple() for row in rows)
+    return dict(rows.all())
 
 
 def _mend(session: Session, row: Message, draft: Draft, contact: Contact, now: datetime) -> bool:

@@ -1,0 +1,181 @@
+"""Loads a pharmacy's export: every row is checked first, then each good one enrolled or brought up to date."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time
+from typing import Any, TypedDict
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier import enrolment
+from notifier.catalog import Catalog
+from notifier.core.states import EventState
+from notifier.core.vocabulary import EventKind, Flag
+from notifier.details import CaregiverDetails, Item, PlanDetails
+from notifier.errors import Invalid, Refused
+from notifier.models import CareEvent, Site, TherapyPlan
+from notifier.patients_file import Fault, Row, SiteFacts, check, read
+
+BY = "import"
+# What the verbs call a thing, and the column that told it.
+_COLUMNS = {"caregivers": "caregiver_phone", "window_end": "delivery_to", "external_id": "plan_id"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a file: rows loaded (new or changed), refused, unchanged; the faults by line."""
+
+    loaded: int
+    refused: int
+    unchanged: int
+    faults: tuple[Fault, ...] = ()
+    ignored_columns: tuple[str, ...] = ()
+
+
+def load(session: Session, data: bytes, *, catalog: Catalog, now: datetime, by: str = BY) -> Result:
+    """Load what is good in a CSV file. The same file twice changes nothing. Raises Invalid: it is no such file."""
+    sheet = read(data)
+    sites = {site.key: SiteFacts(site.timezone, site.languages) for site in session.scalars(select(Site))}
+    rows, faults = check(sheet, sites, catalog.languages)
+    helpers = _helpers(rows)
+    loaded = unchanged = 0
+    for row in rows:
+        try:
+            with session.begin_nested():  # a row never loads in part
+                new = _load(session, row, helpers[row.patient.site, row.patient.external_id], catalog, by, now)
+        except Invalid as error:
+            faults += [Fault(row.line, _COLUMNS.get(name, name), reason) for name, reason in error.fields.items()]
+        except Refused as error:
+            faults.append(Fault(row.line, "plan_id", str(error)))
+        else:
+            loaded, unchanged = loaded + new, unchanged + (not new)
+    faults.sort(key=lambda fault: fault.line)
+    refused = len({fault.line for fault in faults})
+    return Result(loaded, refused, unchanged, tuple(faults), sheet.ignored_columns)
+
+
+def _helpers(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[CaregiverDetails, ...]]:
+    """Every helper that the file names for a patient: rows with the same patient_id are one patient."""
+    found: dict[tuple[str, str], dict[str, CaregiverDetails]] = {}
+    for row in rows:
+        named = found.setdefault((row.patient.site, row.patient.external_id), {})
+        named |= {caregiver.phone: caregiver for caregiver in row.patient.caregivers}
+    return {key: tuple(named.values()) for key, named in found.items()}
+
+
+class _Context(TypedDict):
+    catalog: Catalog
+    by: str
+    now: datetime
+
+
+def _load(
+    session: Session, row: Row, helpers: tuple[CaregiverDetails, ...], catalog: Catalog, by: str, now: datetime
+) -> bool:
+    """One row into the books. False: it was all there already."""
+    context = _Context(catalog=catalog, by=by, now=now)
+    patient = enrolment.find_patient(session, row.patient.site, row.patient.external_id)
+    if patient is None:
+        patient, changed = enrolment.enrol(session, replace(row.patient, caregivers=helpers), **context), True
+    else:
+        changed = enrolment.amend(session, patient, _given(row, helpers), **context)
+    plan = enrolment.find_plan(session, row.patient.site, row.plan.external_id)
+    if plan is None:
+        plan, changed = enrolment.add_plan(session, patient, row.plan, **context), True
+    elif plan.patient_id != patient.id:
+        raise Invalid({"plan_id": "is another patient's"})
+    else:
+        changed |= enrolment.change_plan(session, plan, _carried(row, plan), **context)
+    if row.verified and plan.verified_at is None:
+        enrolment.verify(session, plan, dict.fromkeys(enrolment.CHECKLIST, True), **context)
+        changed = True
+    changed |= _teach(session, row, plan, context)
+    changed |= _dose(session, row, plan, context)
+    return changed | _deliver(session, row, plan, context)
+
+
+def _given(row: Row, helpers: tuple[CaregiverDetails, ...]) -> dict[str, Any]:
+    """What the row says of its patient; an empty cell says nothing."""
+    details = row.patient
+    given: dict[str, Any] = {
+        "given_name": details.given_name,
+        "family_name": details.family_name,
+        "phone": details.phone,
+        "consents": details.consents,
+    }
+    given |= {
+        name: getattr(details, name) for name in ("language", "timezone", "channel", "welcomed") if row.cells.get(name)
+    }
+    return given | ({"caregivers": helpers} if helpers else {})
+
+
+def _carried(row: Row, plan: TherapyPlan) -> PlanDetails:
+    """The row's order, with what a file has no columns for as it stands."""
+    carried: dict[str, Any] = (
+        {} if row.cells.get("supplies") else {"supplies": tuple(Item(**item) for item in plan.supplies)}
+    )
+    return replace(
+        row.plan,
+        infusion_minutes=plan.infusion_minutes,
+        reminders=tuple(time.fromisoformat(text) for text in plan.reminders),
+        flags=tuple(Flag(flag) for flag in plan.flags),
+        prescriber=plan.prescriber,
+        cover_ends_on=plan.cover_ends_on,
+        **carried,
+    )
+
+
+def _teach(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:
+    now = context["now"]
+    visit = _event(session, plan, EventKind.EDUCATION)
+    changed = False
+    if row.education_at and visit is None:
+        visit, changed = enrolment.schedule_education(session, plan, row.education_at, "visit", **context), True
+    elif row.education_at and visit and visit.state is EventState.SCHEDULED and visit.starts_at != row.education_at:
+        enrolment.set_education(session, visit, at=row.education_at, **context)
+        changed = True
+    if row.education_done is None or (visit and visit.state is EventState.DONE):
+        return changed
+    at = row.education_done.at or min(visit.starts_at if visit else now, now)
+    if at > now:
+        raise Invalid({"education_done": "in the future"})
+    visit = visit or enrolment.schedule_education(session, plan, at, "visit", **context)
+    enrolment.set_education(session, visit, status=EventState.DONE, done_at=at, **context)
+    return True
+
+
+def _dose(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:
+    dose = _event(session, plan, EventKind.FIRST_DOSE)
+    if row.first_dose_done is None or dose is None or dose.state is EventState.DONE:
+        return False
+    at = row.first_dose_done.at or dose.ends_at or dose.starts_at
+    if at > context["now"]:
+        raise Invalid({"first_dose_done": "in the future"})
+    enrolment.set_event(session, dose, status=EventState.DONE, done_at=at, **context)
+    return True
+
+
+def _deliver(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:
+    if row.delivery is None:
+        return False
+    delivery = enrolment.find_event(session, plan, EventKind.DELIVERY, row.delivery.external_id)
+    if delivery is None:
+        enrolment.schedule_delivery(session, plan, row.delivery, **context)
+        return True
+    changed = False
+    if row.cells.get("items"):
+        changed = enrolment.change_items(session, delivery, row.delivery.items, by=context["by"], now=context["now"])
+    try:
+        window = row.delivery.window_start, row.delivery.window_end
+        return enrolment.move_delivery(session, delivery, *window, **context) or changed
+    except Refused as error:
+        raise Invalid({"delivery_from": str(error)}) from error
+
+
+def _event(session: Session, plan: TherapyPlan, kind: EventKind) -> CareEvent | None:
+    """The plan's first event of a kind, unless it was cancelled."""
+    wanted = select(CareEvent).where(
+        CareEvent.plan_id == plan.id, CareEvent.kind == kind, CareEvent.state != EventState.CANCELLED
+    )
+    return session.scalars(wanted.order_by(CareEvent.starts_at)).first()
