@@ -251,6 +251,11 @@ class Switchboard:
         """How long it takes to speak this."""
         return len(sentence.split()) / self.words_per_second if self.words_per_second else 0
 
+    def elapsed(self, sid: str) -> int:
+        """Real seconds since the call was answered; 0 before and after."""
+        line = self._lines.get(sid)
+        return int(time.monotonic() - line.answered_real) if line and line.answered_real else 0
+
     def pick_up(self, line: Line) -> None:
         """The service takes a call that came in: from here on it is in progress."""
         if self.book.calls[line.sid].status is CallStatus.RINGING:

@@ -14,7 +14,8 @@ class Phone:
 
     def __init__(self, number: str, book: Book, texts: Texts, calls: Switchboard, settle: Callable[[], None]) -> None:
         self.number = number
-        self._book, self._texts, self._calls, self._settle = book, texts, calls, settle
+        self.switchboard = calls
+        self._book, self._texts, self._settle = book, texts, settle
 
     def __repr__(self) -> str:
         return f"Phone({self.number!r})"
@@ -63,12 +64,12 @@ class Phone:
     @property
     def ringing(self) -> Call | None:
         """The call that rings now."""
-        return self._calls.ringing(self.number)
+        return self.switchboard.ringing(self.number)
 
     @property
     def call(self) -> Call | None:
         """The call it is on now, whoever began it."""
-        return self._calls.talking(self.number)
+        return self.switchboard.talking(self.number)
 
     @property
     def heard(self) -> list[str]:
@@ -77,45 +78,49 @@ class Phone:
         return list(calls[-1].heard) if calls else []
 
     def calls(self, number: str | None = None) -> Call:
-        """Calls one of our numbers, by default the last it heard from."""
-        call = self._calls.dial_in(self.number, self._who(number))
+        """Calls one of our numbers, by default the last it heard from, and listens."""
+        call = self.begins_call(number)
         self._settle()
         return self._book.calls[call.sid]
 
+    def begins_call(self, number: str | None = None) -> Call:
+        """Calls as `calls` does, and returns while it still rings."""
+        return self.switchboard.dial_in(self.number, self._who(number))
+
     def answers(self, press: str = "") -> None:
         """Takes the ringing call, listens, and presses these keys if any."""
-        self._calls.answer(self.number)
+        self.switchboard.answer(self.number)
         self._settle()
         if press:
             self.press(press)
 
     def press(self, keys: str) -> None:
         """Presses these keys, one after another, as one complete entry."""
-        self._calls.press(self.number, keys)
+        self.switchboard.press(self.number, keys)
         self._settle()
-        self._calls.end_entry(self.number)
+        self.switchboard.end_entry(self.number)
         self._settle()
 
     def says(self, words: str) -> None:
         """Speaks into the call, then is silent."""
-        self._calls.say(self.number, words)
+        self.switchboard.say(self.number, words)
         self._settle()
-        self._calls.end_entry(self.number)
+        self.switchboard.end_entry(self.number)
         self._settle()
 
     def waits(self) -> None:
         """Says and presses nothing until the call's patience runs out; a ringing phone rings out."""
-        self._calls.lose_patience(self.number)
+        self.switchboard.lose_patience(self.number)
         self._settle()
 
     def hangs_up(self) -> None:
         """Ends the call it is on."""
-        self._calls.hang_up(self.number)
+        self.switchboard.hang_up(self.number)
         self._settle()
 
     def declines(self) -> None:
         """Turns the ringing call away."""
-        self._calls.decline(self.number)
+        self.switchboard.decline(self.number)
         self._settle()
 
     def _who(self, number: str | None) -> str:

@@ -10,12 +10,14 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
 from notifier import clock
+from notifier.sandbox.acts import acts
 from notifier.sandbox.agenda import Agenda
 from notifier.sandbox.book import Book
 from notifier.sandbox.calls import Switchboard
 from notifier.sandbox.faults import Sky, Weather
 from notifier.sandbox.numbering import e164
 from notifier.sandbox.numbers import Numbers
+from notifier.sandbox.pages import pages
 from notifier.sandbox.phones import Phone
 from notifier.sandbox.post import Alert, Post, Receipts
 from notifier.sandbox.records import Call, Direction, Person, Text
@@ -175,6 +177,8 @@ class Sandbox:
         app.config["PROPAGATE_EXCEPTIONS"] = True  # the server turns a dropped connection into silence
         app.json.sort_keys = False  # type: ignore[attr-defined]
         app.register_blueprint(rest_api(self))
+        app.register_blueprint(pages(self))
+        app.register_blueprint(acts(self))
 
         @app.errorhandler(NotFound)
         def not_found(error: NotFound) -> tuple[Response, int]:
