@@ -87,12 +87,13 @@ def _load(
         raise Invalid({"plan_id": "is another patient's"})
     else:
         changed |= enrolment.change_plan(session, plan, _carried(row, plan), **context)
-    if row.verified and plan.verified_at is None:
-        enrolment.verify(session, plan, dict.fromkeys(enrolment.CHECKLIST, True), **context)
-        changed = True
+    changed |= _deliver(session, row, plan, context)
     changed |= _teach(session, row, plan, context)
     changed |= _dose(session, row, plan, context)
-    return changed | _deliver(session, row, plan, context)
+    if row.verified and plan.verified_at is None:  # last, so that its messages are planned once, from all the facts
+        enrolment.verify(session, plan, dict.fromkeys(enrolment.CHECKLIST, True), **context)
+        changed = True
+    return changed
 
 
 def _given(row: Row, helpers: tuple[CaregiverDetails, ...]) -> dict[str, Any]:
