@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.resources import Json
 
 R = TypeVar("R")
@@ -48,7 +49,7 @@ def within(at: datetime | None, name: str, args: Mapping[str, str]) -> bool:
             continue
         if at is None:
             return False
-        moment = datetime.fromisoformat(wanted)
+        moment = _moment(key, wanted)
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         by_day = len(wanted) == 10
         latest = datetime.combine(moment, time.max, UTC) if by_day else moment
@@ -62,6 +63,13 @@ def within(at: datetime | None, name: str, args: Mapping[str, str]) -> bool:
         if not passes:
             return False
     return True
+
+
+def _moment(name: str, wanted: str) -> datetime:
+    try:
+        return datetime.fromisoformat(wanted)
+    except ValueError:
+        raise Refusal(20001, name) from None
 
 
 def _whole(value: str | None, default: int) -> int:

@@ -3,6 +3,7 @@
 from notifier.errors import NotifierError
 
 WORDS = {
+    20001: "Parameter '{what}' is not valid",
     20003: "Authenticate",
     20404: "The requested resource {what} was not found",
     20409: "The resource is in a state in which this cannot be done",

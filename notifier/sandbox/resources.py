@@ -102,7 +102,6 @@ def call(one: Call, account_sid: str, number: Number | None) -> Json:
         "caller_name": None,
         "queue_time": "0",
         "trunk_sid": None,
-        "annotation": None,
         "api_version": VERSION,
         "date_created": rfc2822(one.created_at),
         "date_updated": rfc2822(one.updated_at),

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from notifier.sandbox.sandbox import Sandbox
@@ -21,8 +21,12 @@ def serve(
     api_secret: str = "",
     state_file: Path | str | None = None,
     numbers: Iterable[str] = (),
+    ready: Callable[[str], object] = lambda url: None,
 ) -> None:
-    """Serves Twilio's double and the pocket phones until SIGTERM or SIGINT. Misconfigured if the port is taken."""
+    """Serves Twilio's double and the pocket phones until SIGTERM or SIGINT. Misconfigured if the port is taken.
+
+    `numbers` are ours from the start; `ready` is told the address as soon as it can be opened.
+    """
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: ended.set())
@@ -40,6 +44,7 @@ def serve(
     sandbox.own(*numbers)
     try:
         sandbox.start()
+        ready(sandbox.url)
         ended.wait()
     finally:
         sandbox.stop()
