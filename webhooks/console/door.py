@@ -10,7 +10,6 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 
 from notifier import access, clock, queries, runtime
 from notifier.access import Right
-from notifier.errors import NotifierError
 from notifier.models import Site, Staff
 from notifier.sealing import lookup
 from notifier.tickets import Actor
@@ -23,10 +22,6 @@ manager.login_message = ""
 manager.session_protection = None  # a nurse's phone changes its address with every cell
 
 THEMES = ("auto", "light", "dark")
-
-
-class Forbidden(NotifierError):
-    """Your role does not open this. A supervisor can change your roles."""
 
 
 class Person(UserMixin):  # type: ignore[misc]

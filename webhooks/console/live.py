@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from notifier import queries, runtime
+from notifier.errors import Missing
 from webhooks.console import bp
 from webhooks.console.door import person
 
@@ -52,7 +53,7 @@ def _events(token: Callable[[Session], str], since: str) -> Iterator[str]:
         try:
             with runtime.reading() as session:
                 now = token(session)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, Missing):
             return  # the browser shows that it is no longer live, and comes back
         if now != since:
             since = now

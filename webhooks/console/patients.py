@@ -21,7 +21,7 @@ from notifier.queries import Story
 from webhooks.console import bp, words
 from webhooks.console.board import may_read
 from webhooks.console.door import Person, person
-from webhooks.console.thread import answer, how_it_went, spoken
+from webhooks.console.thread import REPLY, answer, how_it_went, spoken
 from webhooks.console.ticket import READ_ANEW, next_dose
 
 PAGE = 50
@@ -155,7 +155,7 @@ def _told(
     for message in story.messages:
         to = message.contact
         cause = answered.get(message.inbound_id) if message.inbound_id else None
-        readable = cause is None or may_read(viewer, cause.kinds)
+        readable = may_read(viewer, cause.kinds) if cause else message.template != REPLY or viewer.reads_clinical
         who = "" if to is None or to.is_patient else f" to {to.name}"
         state = how_it_went(message, tried.get(message.id), zone, now)
         if message.state is MessageState.PLANNED:
@@ -167,7 +167,7 @@ def _told(
         yield Pin(
             at=message.due_at if unsent else at,
             icon="cross" if unsent else "phone" if message.channel == "voice" else "messages",
-            title=f"{_safe_answer(message, readable) if cause else _title(message)}{who}",
+            title=f"{answer(message, readable) if cause else _title(message)}{who}",
             detail=f"{words.by_way(message.channel).capitalize()} in {words.language(message.language)}. {state}",
             tone={MessageState.FAILED: "urgent", MessageState.UNCERTAIN: "sameday"}.get(message.state, ""),
             words=spoken(message, catalog) if readable else "",
@@ -175,13 +175,9 @@ def _told(
 
 
 def _title(message: Message) -> str:
-    if message.template == "verbatim":
+    if message.template == REPLY:
         return "Text from staff"
     return words.plain(message.step.replace(".", ": ")) if message.step else words.plain(message.template)
-
-
-def _safe_answer(message: Message, readable: bool) -> str:
-    return answer(message) if readable else "Safe answer"
 
 
 def _asked(story: Story, viewer: Person) -> Iterable[Pin]:

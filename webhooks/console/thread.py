@@ -71,9 +71,9 @@ def draw(ticket: Ticket, thread: Thread, people: dict[UUID, Contact], tried: dic
     entries = sorted(
         [
             *(_from_patient(row, ticket, people, eyes) for row in thread.inbound),
-            *_ours(thread, tried, eyes),
+            *_ours(ticket, thread, tried, eyes),
             *_pages(thread.pages, eyes),
-            *_journal(thread.journal),
+            *_journal(thread.journal, eyes.may_read(ticket.kinds)),
         ],
         key=lambda entry: (entry.at, ORDER.get(entry.voice, 2), entry.icon != "messages"),
     )
@@ -145,19 +145,19 @@ def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
 # --- what we said -------------------------------------------------------------------------------------------------
 
 
-def _ours(thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[Entry]:
+def _ours(ticket: Ticket, thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[Entry]:
     writers = {line.at: line.actor for line in thread.journal if line.verb == "ticket.replied"}
     told = {row.id: row for row in thread.inbound}
     for message in thread.messages:
         answered = told.get(message.inbound_id) if message.inbound_id else None
-        readable = eyes.may_read(answered.kinds) if answered else True
         by_staff = message.template == REPLY
+        readable = _may_read_ours(message, answered, ticket, eyes)
         yield Entry(
             at=message.sent_at or max(message.created_at, min(message.due_at, eyes.now)),
             voice="staff" if by_staff else "auto",
             who=writers.get(message.created_at, "Staff") if by_staff else "Automatic",
-            text=spoken(message, eyes.catalog) if readable or by_staff else None,
-            aside=_why_sent(message),
+            text=spoken(message, eyes.catalog) if readable else None,
+            aside=_why_sent(message, readable),
             language=message.language,
             state=how_it_went(message, tried.get(message.id), eyes.zone, eyes.now),
             trouble=message.state in (MessageState.FAILED, MessageState.UNCERTAIN),
@@ -165,17 +165,26 @@ def _ours(thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[En
         )
 
 
-def _why_sent(message: Message) -> str:
+def _may_read_ours(message: Message, answered: Inbound | None, ticket: Ticket, eyes: Eyes) -> bool:
+    """What answers clinical words may tell as much as they do."""
+    if answered is not None:
+        return eyes.may_read(answered.kinds)
+    if message.template != REPLY:
+        return True
+    return eyes.may_read(ticket.kinds if message.ticket_id == ticket.id else ["UNKNOWN"])
+
+
+def _why_sent(message: Message, readable: bool) -> str:
     to = f"to {_name(message.contact)}" if message.contact and not message.contact.is_patient else ""
-    what = (
-        words.plain(message.step.replace(".", ": ")) if message.step else answer(message) if message.inbound_id else ""
-    )
+    what = words.plain(message.step.replace(".", ": ")) if message.step else ""
+    if message.inbound_id:
+        what = answer(message, readable)
     return " · ".join(part for part in (what, to, "by call" if message.channel is Channel.VOICE else "") if part)
 
 
-def answer(message: Message) -> str:
-    """`Safe answer: fever` for the template ack.FEVER."""
-    return f"Safe answer: {words.kind(message.template.removeprefix('ack.')).lower()}"
+def answer(message: Message, readable: bool) -> str:
+    """`Safe answer: fever` for the template ack.FEVER; to what, for those who may read it."""
+    return f"Safe answer: {words.kind(message.template.removeprefix('ack.')).lower()}" if readable else "Safe answer"
 
 
 def spoken(message: Message, catalog: Catalog) -> str:
@@ -223,19 +232,21 @@ LINES = {
 SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread
 
 
-def _journal(lines: Sequence[AuditEvent]) -> Iterable[Entry]:
+def _journal(lines: Sequence[AuditEvent], readable: bool) -> Iterable[Entry]:
     for line in lines:
         if line.verb == "ticket.noted":
-            yield Entry(line.at, "note", line.actor, line.detail or "", icon="lock")
+            yield Entry(line.at, "note", line.actor, line.detail if readable else None, icon="lock")
         elif line.verb == "ticket.escalated":
             if line.detail and "nobody" in line.detail:
                 yield Entry(line.at, "journal", "", f"Nobody to page: {line.detail}", icon="urgent")
         elif line.verb not in SHOWN_ELSEWHERE:
             icon, said = LINES.get(line.verb, ("clock", words.plain(line.verb.partition(".")[2])))
-            yield Entry(line.at, "journal", line.actor, _line(said, line), icon=icon)
+            yield Entry(line.at, "journal", line.actor, _line(said, line, readable), icon=icon)
 
 
-def _line(said: str, line: AuditEvent) -> str:
+def _line(said: str, line: AuditEvent, readable: bool) -> str:
+    if not readable:
+        return said.format(actor=line.actor).removesuffix(" to")
     detail = words.kinds(line.detail.split(", ")) if line.detail and line.detail.isupper() else line.detail
     words_said = said.format(actor=line.actor)
     joint = " " if said.endswith("to") else ": "

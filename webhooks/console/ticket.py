@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from http import HTTPStatus
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -21,7 +22,7 @@ from notifier.errors import Refused
 from notifier.models import CareEvent, Contact, Inbound, Patient, Staff, TherapyPlan, Ticket
 from webhooks.console import bp, words
 from webhooks.console.board import may_read, whose, zone_of
-from webhooks.console.door import Forbidden, Person, person
+from webhooks.console.door import Person, person
 from webhooks.console.thread import Eyes, draw
 
 READ_ANEW = timedelta(minutes=10)  # within this, looking again is the same reading
@@ -222,7 +223,7 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
         with runtime.transaction() as session:
             row = queries.ticket(session, number, viewer.sites)
             if not may_read(viewer, row.kinds):
-                raise Forbidden
+                abort(HTTPStatus.FORBIDDEN)
             said = verb(session, row, viewer, now)
     except Refused as refusal:
         return _page(number, Problem(form, str(refusal)))
