@@ -240,22 +240,28 @@ def _limit(
 
 
 def _gate_opens(events: Sequence[EventFacts], due: datetime, dose: EventFacts) -> datetime | None:
-    """From when the supplies are there, were cold enough, and the teaching is signed. None: something is missing.
+    """From when nothing that must come before the dose is missing: supplies that came cold enough, signed teaching.
 
-    What is booked for later than the message and before the dose is not missing yet.
+    None: something is missing. What is booked for later than the message, and before the dose, is not missing yet.
     """
     opened = due
     for kind in (EventKind.DELIVERY, EventKind.EDUCATION):
-        these = [event for event in events if event.kind is kind]
-        done = [event.done_at for event in these if event.state is EventState.DONE and event.cold_ok is not False]
-        if found := [instant for instant in done if instant]:
-            opened = max(opened, min(found))
-        elif not any(
-            event.state in AHEAD and due <= (event.ends_at or event.starts_at) and event.starts_at < dose.starts_at
-            for event in these
-        ):
+        found = [_serves_from(each, due, dose) for each in events if each.kind is kind and each.cold_ok is not False]
+        known = [instant for instant in found if instant]
+        if not known:
             return None
+        opened = max(opened, min(known))
     return opened
+
+
+def _serves_from(event: EventFacts, due: datetime, dose: EventFacts) -> datetime | None:
+    """From when an event that a dose needs stands in nobody's way."""
+    if event.state not in (*AHEAD, EventState.DONE):
+        return None
+    known = max(due, event.booked_at or due)
+    if known <= (event.ends_at or event.starts_at) and event.starts_at < dose.starts_at:
+        return known
+    return event.done_at if event.state is EventState.DONE else None
 
 
 def _moments(step: Step, facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta) -> Iterator[_Moment]:
@@ -312,7 +318,7 @@ def _plan_moments(step: Step, facts: PlanFacts, now: datetime, horizon: timedelt
     since = now.astimezone(facts.zone).date() - timedelta(days=2)
     until = min((now + horizon).astimezone(facts.zone).date(), facts.ends_on)
     for day in _days(step, first, facts.ends_on, since, until):
-        for hour in facts.reminders if step.anchor is Anchor.REMINDERS else (step.at or MIDNIGHT,):
+        for hour in sorted(set(facts.reminders)) if step.anchor is Anchor.REMINDERS else (step.at or MIDNIGHT,):
             chosen = hour if step.anchor is Anchor.REMINDERS else None
             at = resolve_local(day, hour, facts.zone)
             if at <= now + horizon and at > facts.first_dose_at:
