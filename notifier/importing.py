@@ -128,6 +128,8 @@ def _carried(row: Row, plan: TherapyPlan) -> PlanDetails:
 
 
 def _teach(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:
+    if not (row.education_at or row.education_done):
+        return False
     now = context["now"]
     visit = _event(session, plan, EventKind.EDUCATION)
     changed = False
@@ -147,7 +149,7 @@ def _teach(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> 
 
 
 def _dose(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:
-    dose = _event(session, plan, EventKind.FIRST_DOSE)
+    dose = _event(session, plan, EventKind.FIRST_DOSE) if row.first_dose_done else None
     if row.first_dose_done is None or dose is None or dose.state is EventState.DONE:
         return False
     at = row.first_dose_done.at or dose.ends_at or dose.starts_at

@@ -174,7 +174,8 @@ def _settle(
                 session, row, MessageState.PLANNED, now=now, by=by, **_columns(draft, contact)
             )
     if births:
-        session.execute(insert(Message), births)
+        # One statement for all, whether or not a row has a prompt or an event.
+        session.execute(insert(Message), births, execution_options={"render_nulls": True})
         done["planned"] = len(births)
     return ", ".join(f"{count} {what}" for what, count in done.items() if count)
 
