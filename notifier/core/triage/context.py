@@ -168,7 +168,8 @@ class Context:
         ) and any(self._is("contrast", number) for number in range(start, end))
 
     def _supposed(self, finding: Finding) -> bool:
-        if self._said("present", finding.sentence):
+        cues = [*self._said("what_if"), *self._said("asks_about")]
+        if any(not _overlaps(span, cues) for span in self._said("present", finding.sentence)):
             return False
         for cue in self._said("what_if", finding.sentence):
             if cue.start <= finding.first and finding.first - cue.end <= 8:
@@ -180,6 +181,10 @@ class Context:
 
     def _is(self, name: str, number: int) -> bool:
         return any(span.start <= number < span.end for span in self.spans.get(name, ()))
+
+
+def _overlaps(span: Span, others: Sequence[Span]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in others)
 
 
 _ARTICLES = frozenset(("a", "an", "the", "of", "un", "una", "el", "la", "los", "las", "de", "en", "in", "to", "at"))

@@ -23,7 +23,8 @@ def opts_out(words: Sequence[Word], spans: Mapping[str, Sequence[Span]]) -> froz
 def starts_with_stop(raw: str, words: Sequence[Word], spans: Mapping[str, Sequence[Span]]) -> frozenset[int] | None:
     """The stop word that opens a longer text and stands alone there: "STOP i have a fever", not "stop the beeping"."""
     for span in spans.get("stop_word", ()):
-        if span.start != 0 or span.end >= len(words) or _covered("stop_object", span.end, spans):
+        before = range(span.start)
+        if not all(_covered("courtesy", number, spans) for number in before) or span.end >= len(words) or _covered("stop_object", span.end, spans):
             continue
         first, following = words[span.end - 1], words[span.end]
         written = raw[words[0].start : first.end]

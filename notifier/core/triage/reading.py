@@ -44,6 +44,7 @@ _INSTRUCTION = re.compile(
     r"\b(?:Reply|Responda) (?:FEVER|MISSING|DAMAGED|YES|OK|NOT OK|CHANGE|STOP|HELP|LATE|CALL|READY|DONE|WET|LOW|START|"
     r"BIEN|MAL|FALTA|ROTO|SI|CAMBIAR|ALTO|AYUDA|TARDE|LISTO|LLAMEME|MOJADO|POCO)\b[^.!?\n]*[.!?\n]?"
 )
+SETTLED = frozenset(("OK_FINE", "THANKS", "AUTO_REPLY", "SPAM_ABUSE", "DOSE_DONE", "DELIVERY_CONFIRM", "DELIVERY_RECEIVED"))
 _RUN = 5  # words in a row that, equal to ours, are a quotation
 LONGEST = 4000  # characters; the longest text a phone can send has 1600
 
@@ -91,12 +92,15 @@ def read(
     urgencies = {finding: _urgency(finding, rules) for finding in found}
     standings = Context(prepared.words, prepared.spans, prepared.commas).standings(found, urgencies)
     present, negated = _settle(found, standings, rules)
-    present = _compounded(_explained(present, rules), rules)
+    present = _compounded(_explained(_answered(present, rules), rules), rules)
     stop = opts_out(prepared.words, prepared.spans) or starts_with_stop(prepared.raw, prepared.words, prepared.spans)
     if stop is not None:
         present = [one for one in present if not one.used <= stop or _urgency(one, rules).is_red]
         present = [*(one for one in present if one.kind not in QUIET), Finding("STOP", stop, 0)]
+    explained = {number for finding in found for number in finding.used}
     present = _in_the_light_of(prompt, present, negated, prepared, rules)
+    if {finding.kind for finding in present} <= SETTLED and _worry_left(prepared, explained):
+        present = [Finding("UNKNOWN", frozenset(), 0)]
     return _answer(text, rules, flags, present, prepared, negated, temperature)
 
 
@@ -218,15 +222,26 @@ def _settle(
     return present, tuple(kind for kind in negated if kind not in still)
 
 
+def _answered(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
+    """The findings without the question "is it normal", where somebody has what it asks about."""
+    sick = any(_urgency(finding, rules).is_red and rules.rows[finding.kind].group in CLINICAL for finding in findings)
+    return [finding for finding in findings if not (sick and finding.kind == "SIDE_EFFECT_Q")]
+
+
 def _explained(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
-    """The findings without those that another says better: with their words and more, or by the rows' own order."""
-    told = {finding.kind for finding in findings}
-    worse = {kind for better in told for kind in rules.instead_of.get(better, ())}
-    return [
-        finding
-        for finding in findings
-        if finding.kind not in worse and not any(_swallows(other, finding, rules) for other in findings)
-    ]
+    """The findings without those that another says better: by the rows' own order, or with all of their words and more."""
+    kept = list(findings)
+    for better in sorted(findings, key=lambda finding: _urgency(finding, rules).rank):
+        if better in kept:
+            kept = [finding for finding in kept if not _replaces(better, finding, rules)]
+    return [finding for finding in kept if not any(_swallows(other, finding, rules) for other in kept)]
+
+
+def _replaces(better: Finding, finding: Finding, rules: Rules) -> bool:
+    """Whether one code is said instead of another: a less urgent one only of the very words it explains."""
+    if finding.kind not in rules.instead_of.get(better.kind, ()):
+        return False
+    return _urgency(better, rules).rank <= _urgency(finding, rules).rank or bool(better.used & finding.used)
 
 
 def _swallows(longer: Finding, shorter: Finding, rules: Rules) -> bool:
@@ -300,7 +315,12 @@ def _bare_answer(prompt: Prompt | None, text: _Text, yes: str, no: str) -> str |
 
 def _chatter(text: _Text) -> bool:
     """Small talk, and nothing that could be a need: no word of a body, a device, a worry or a request."""
-    return "chat" in text.spans and "worry" not in text.spans and "idiom" not in text.spans
+    return "chat" in text.spans and not {"worry", "matter", "idiom"} & text.spans.keys()
+
+
+def _worry_left(text: _Text, explained: set[int]) -> bool:
+    """Whether a word of worry stands that nothing found accounts for: then a person looks, however cheerful the rest."""
+    return any(not explained & set(range(span.start, span.end)) for span in text.spans.get("worry", ()))
 
 
 def _intent(kinds: Sequence[str], prompt: Prompt | None, asks: bool) -> Intent:

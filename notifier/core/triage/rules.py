@@ -52,15 +52,21 @@ def _mended(spelling: Spelling, word: str) -> str:
 
 
 def _near(spelling: Spelling, word: str) -> str | None:
-    """The known word at distance 1 for 5 to 7 letters and 2 from 8 on, with the same first letter."""
+    """The known word one slip away, or two from eight letters on, with the same first letter."""
     if len(word) < 5 or not word.isalpha():
         return None
     allowed = 1 if len(word) < 8 else 2
     known = [other for other in spelling.long if other[0] == word[0] and abs(len(other) - len(word)) <= allowed]
     found = extractOne(word, known, scorer=OSA.distance, score_cutoff=allowed)
-    if not found or len(found[0]) < 5 or (len(found[0]) < 8 and found[1] > 1):
+    if not found or len(found[0]) < 5:
         return None
-    return str(found[0])
+    meant, slips = str(found[0]), found[1]
+    return meant if slips < 2 or len(word) > 9 or _bones(meant) == _bones(word) else None
+
+
+def _bones(word: str) -> str:
+    """A word's consonants, doubled ones once: what people who spell by ear get right."""
+    return re.sub(r"[aeiouyh]|(.)(?=\1)", "", word)
 
 
 @dataclass(frozen=True)
