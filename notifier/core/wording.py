@@ -67,39 +67,6 @@ def _value(name: str, values: Mapping[str, str], channel: Channel) -> str:
     return written_phone(values[name]) if name == "phone" else values[name]
 
 
-# --- calls --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Script:
-    """What a call says, in the order that it says it."""
-
-    opening: str  # who calls, 911, press zero: said before anything else
-    identity: str  # is this the person or their helper? 1 yes, 2 no
-    words: str  # the message, with the keys that answer it
-    again: str  # 9 repeats, 8 stops these calls
-    wrong_person: str  # to somebody else: only whom to call
-    voicemail: str  # to a machine: name and number, never a reason
-
-
-def script(
-    messages: Mapping[str, Template], template: str, language: str, values: Mapping[str, str], said: str | None = None
-) -> Script:
-    """The whole call for one message; `said`: its words when they are frozen already."""
-
-    def say(key: str) -> str:
-        return render(messages[key], language, values, Channel.VOICE)
-
-    return Script(
-        opening=say("voice.opening"),
-        identity=say("voice.identity"),
-        words=said or say(template),
-        again=say("voice.again"),
-        wrong_person=say("voice.wrong_person"),
-        voicemail=say("voice.voicemail"),
-    )
-
-
 # --- the alphabet of a text ---------------------------------------------------------------------------------------
 
 _GSM = frozenset(
