@@ -1,10 +1,12 @@
 """The sandbox: a stateful double of Twilio and the pocket phones behind it. Nothing in the product imports it.
 
-Reading order: records, book, agenda, post, texts, twiml, calls, faults, rest, phones, desk, sandbox.
+Reading order: records, book, agenda, post, texts, twiml, script, calls, faults, rest, phones, desk, pages, sandbox.
 """
 
 from notifier.sandbox.faults import Weather
 from notifier.sandbox.post import Receipts
+from notifier.sandbox.rates import Rates
+from notifier.sandbox.records import Person
 from notifier.sandbox.sandbox import Sandbox
 
-__all__ = ["Receipts", "Sandbox", "Weather"]
+__all__ = ["Person", "Rates", "Receipts", "Sandbox", "Weather"]

@@ -104,6 +104,11 @@ def acts(sandbox: "Sandbox") -> Blueprint:
         sandbox.receipts = Receipts()
         return "", 204
 
+    @bp.post("/messages/<sid>/repeat")
+    def repeat(sid: str) -> tuple[str, int]:
+        sandbox.repeat(sid)
+        return "", 204
+
     @bp.post("/settle")
     def settle() -> tuple[str, int]:
         asked = request.get_json(silent=True) or {}

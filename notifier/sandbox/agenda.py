@@ -41,7 +41,7 @@ class Errand:
 class Agenda:
     """Runs errands on `hands` threads; errands that share a lane run one after another, in the order they fall due."""
 
-    def __init__(self, hands: int = 8) -> None:
+    def __init__(self, hands: int = 32) -> None:
         self._changed = threading.Condition()
         self._coming: list[Errand] = []
         self._lanes: dict[str, deque[Errand]] = {}
@@ -81,11 +81,10 @@ class Agenda:
         if failures:
             raise failures[0]
 
-    def wait_for(self, lane: str, timeout: float) -> None:
-        """Returns when this lane has nothing due; TimeoutError if that takes longer."""
+    def wait_for(self, lane: str, timeout: float) -> bool:
+        """Waits until this lane has nothing due; False if that takes longer."""
         with self._changed:
-            if not self._changed.wait_for(lambda: lane not in self._lanes, timeout):
-                raise TimeoutError(f"{lane} is still busy after {timeout} s")
+            return self._changed.wait_for(lambda: lane not in self._lanes, timeout)
 
     def stop(self) -> None:
         """Ends what runs, forgets what is to come, and returns when every thread is gone."""
@@ -141,7 +140,7 @@ class Agenda:
     def _ended(self, lane: str, future: "Future[None]") -> None:
         with self._changed:
             if not future.cancelled() and (failure := future.exception()):
-                log.error("the sandbox failed at %s", lane, exc_info=failure)
+                log.error("the sandbox failed at an errand", exc_info=failure)
                 self._failures.append(failure)
             if self._open:
                 self._run_next(lane)

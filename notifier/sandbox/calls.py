@@ -26,6 +26,7 @@ from notifier.sandbox.line import (
 )
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.post import Post
+from notifier.sandbox.rates import Queue, Rates
 from notifier.sandbox.records import Call, CallStatus, Direction, Mode, Recording, Source, new_sid
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.script import Performance
@@ -89,6 +90,8 @@ class Switchboard:
         self.account_sid, self.words_per_second = account_sid, words_per_second
         self.book, self.agenda, self.post, self.numbers = book, agenda, post, numbers
         self.base_url = ""
+        self.rates = Rates()
+        self._queue = Queue()
         self._lines: dict[str, Line] = {}
         for call in book.calls.all():
             if not call.status.is_over:  # it was cut off when the sandbox last stopped
@@ -126,8 +129,9 @@ class Switchboard:
             events=order.events or ("completed",),
             record=order.record,
         )
+        wait = self._queue.join("account", 1, self.rates.calls) + self.post.receipts.delay * 0.3
         line = self._open(call)
-        self.agenda.later(self.post.receipts.delay * 0.3, lambda: self._ring(line), lane=line.lane)
+        self.agenda.later(wait, lambda: self._ring(line), lane=line.lane)
         return call
 
     def end(self, call: Call, status: CallStatus) -> None:
@@ -136,7 +140,7 @@ class Switchboard:
         if line is None or (status is CallStatus.CANCELED and call.status is CallStatus.IN_PROGRESS):
             raise Refusal(21220)
         self.agenda.later(0, lambda: self._end_by_api(line), lane=line.lane)
-        self.agenda.wait_for(line.lane, 15)
+        self.agenda.wait_for(line.lane, 0.5)  # not for ever: it may be the service's own webhook that asks
 
     def divert(self, call: Call, source: Source) -> None:
         """The API gives a call in progress other TwiML; Refusal if it is not in progress."""

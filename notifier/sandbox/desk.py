@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,8 +101,7 @@ def lay_out(book: Book, chosen: str | None) -> Desk:
         shown = _shown(book, people, chosen)
         calls = {call.phone: call for call in book.calls.all() if not call.status.is_over}
         screens = tuple(_screen(book, by_number[number], calls.get(number)) for number in shown)
-        for number in shown:
-            _look_at(book, number)
+        _look_at(book, shown)
     return Desk(entries(book), screens, clock.now(), speed())
 
 
@@ -109,18 +109,17 @@ def entries(book: Book) -> tuple[Entry, ...]:
     """The chooser: the phone book, and after it every phone that has a life without being in it."""
     with book.changed:
         calls = {call.phone: call for call in book.calls.all() if not call.status.is_over}
-        return tuple(_entry(book, person, calls.get(person.number)) for person in _people(book))
+        received = _received(book)
+        return tuple(
+            _entry(person, calls.get(person.number), received[person.number] - book.handset(person.number).looked_at)
+            for person in _people(book)
+        )
 
 
 def speed() -> float:
     """How many times as fast as the real clock the product's runs; 0 if it stands."""
     value = os.environ.get("NOTIFIER_CLOCK")
     return clock.parse(value).speed if value else 1.0
-
-
-def unread(book: Book, number: str) -> int:
-    """How many texts and calls came to this phone since somebody looked at it."""
-    return max(_received(book, number) - book.handset(number).looked_at, 0)
 
 
 def ready_answers(last: str, role: str, language: str) -> tuple[str, ...]:
@@ -202,23 +201,26 @@ def _news(book: Book) -> list[str]:
     return [number for _, number in sorted(events, key=lambda event: event[0])]
 
 
-def _received(book: Book, number: str) -> int:
-    texts = sum(1 for text in book.texts.all() if text.recipient == number and text.arrived_at)
-    return texts + sum(1 for call in book.calls.all() if call.phone == number and call.rang_at and call.status.is_over)
+def _received(book: Book) -> Counter[str]:
+    """How many texts, and calls that are over, have come to each phone."""
+    received = Counter(text.recipient for text in book.texts.all() if text.arrived_at)
+    received.update(call.phone for call in book.calls.all() if call.rang_at and call.status.is_over)
+    return received
 
 
-def _look_at(book: Book, number: str) -> None:
-    received = _received(book, number)
-    if received != book.handset(number).looked_at:
-        book.handsets.change(number, looked_at=received)
+def _look_at(book: Book, numbers: Sequence[str]) -> None:
+    received = _received(book)
+    for number in numbers:
+        if received[number] != book.handset(number).looked_at:
+            book.handsets.change(number, looked_at=received[number])
 
 
-def _entry(book: Book, person: Person, call: Call | None) -> Entry:
+def _entry(person: Person, call: Call | None, unread: int) -> Entry:
     is_ringing = call is not None and call.status is CallStatus.RINGING and call.direction is not Direction.INBOUND
     is_talking = call is not None and not is_ringing and call.status is not CallStatus.QUEUED
     doing = "ringing" if is_ringing else "on a call" if is_talking else person.note
     label = ", ".join(filter(None, [person.role.replace("_", " ").capitalize() or "Not in the phone book", doing]))
-    return Entry(person, label, unread(book, person.number), is_ringing, is_talking)
+    return Entry(person, label, max(unread, 0), is_ringing, is_talking)
 
 
 def _screen(book: Book, person: Person, call: Call | None) -> Screen:

@@ -32,9 +32,9 @@ class Phone:
         mine = (one for one in self._book.texts.all() if one.sender == self.number or one.recipient == self.number)
         return sorted((one for one in mine if one.sender == self.number or one.arrived_at), key=lambda text: text.at)
 
-    def texts(self, body: str, to: str | None = None) -> str:
+    def texts(self, body: str, to: str | None = None, media: tuple[str, ...] = ()) -> str:
         """Sends a text, by default to whoever texted last; returns its MessageSid at once."""
-        return self._texts.receive(self.number, body, self._who(to)).sid
+        return self._texts.receive(self.number, body, self._who(to), media).sid
 
     @property
     def mode(self) -> Mode:

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
 from notifier import clock
+from notifier.sandbox import desk
 from notifier.sandbox.acts import acts
 from notifier.sandbox.agenda import Agenda
 from notifier.sandbox.book import Book
@@ -20,6 +21,7 @@ from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.pages import pages
 from notifier.sandbox.phones import Phone
 from notifier.sandbox.post import Alert, Post, Receipts
+from notifier.sandbox.rates import Rates
 from notifier.sandbox.records import Call, Direction, Person, Text
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.rest import rest_api
@@ -126,6 +128,15 @@ class Sandbox:
         self.post.receipts = receipts
 
     @property
+    def rates(self) -> Rates:
+        """How fast texts and calls go out."""
+        return self.texts.rates
+
+    @rates.setter
+    def rates(self, rates: Rates) -> None:
+        self.texts.rates = self.switchboard.rates = rates
+
+    @property
     def alerts(self) -> list[Alert]:
         """Webhooks that went wrong, as Twilio's debugger lists them."""
         return list(self.post.alerts)
@@ -140,6 +151,10 @@ class Sandbox:
         """Every call, also the legs that were dialled."""
         return self.book.calls.all()
 
+    def repeat(self, sid: str) -> None:
+        """Posts an inbound text to the service once more."""
+        self.texts.repeat(sid)
+
     def own(self, *numbers: str) -> None:
         """Makes these numbers ours."""
         for number in numbers:
@@ -153,8 +168,9 @@ class Sandbox:
         return Phone(known, self.book, self.texts, self.switchboard, self.settle)
 
     def introduce(self, people: Iterable[Person]) -> None:
-        """Makes this the phone book, in this order."""
+        """Makes this the phone book, in this order; the numbers of the pharmacy become ours."""
         wanted = {person.number: person for person in people}
+        self.own(*(person.number for person in wanted.values() if person.role == desk.SERVICE))
         for known in self.book.people.all():
             self.book.people.drop(known.number)
         for person in wanted.values():

@@ -11,6 +11,7 @@ from notifier.sandbox.agenda import Agenda, Awaits
 from notifier.sandbox.book import Book
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.post import Answer, Post
+from notifier.sandbox.rates import Queue, Rates
 from notifier.sandbox.records import Direction, Mode, OptOut, Text, TextStatus, new_sid
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.twiml import Broken, parse
@@ -57,13 +58,16 @@ class Order:
     media: tuple[str, ...] = ()
     callback: str = ""
     callback_method: str = "POST"
+    valid_seconds: int = 36_000
     schedule: str = ""
     send_at: str = ""
 
     @classmethod
     def of(cls, form: Mapping[str, str], media: tuple[str, ...]) -> "Order":
         """The order that a REST request's form holds."""
+        valid = form.get("ValidityPeriod", "")
         return cls(
+            valid_seconds=int(valid) if valid.isdigit() else cls.valid_seconds,
             to=form.get("To", "").strip(),
             sender=form.get("From", "").strip(),
             service=form.get("MessagingServiceSid", "").strip(),
@@ -81,6 +85,8 @@ class Texts:
     def __init__(self, account_sid: str, book: Book, agenda: Agenda, post: Post, numbers: Numbers) -> None:
         self.account_sid = account_sid
         self.book, self.agenda, self.post, self.numbers = book, agenda, post, numbers
+        self.rates = Rates()
+        self._queue = Queue()
 
     def accept(self, order: Order) -> Text:
         """Takes an order from the REST API and sends it on its way; Refusal says why not."""
@@ -107,10 +113,18 @@ class Texts:
             callback=order.callback,
             callback_method=order.callback_method,
         )
+        wait = self._queue.join(sender, segments(order.body), self.rates.segments)
         self.book.texts.put(text)
-        if due_at is None:
-            self._set_off(text)
+        if wait > order.valid_seconds:
+            self.agenda.later(order.valid_seconds, lambda: self._expire(text.sid), lane=f"to {to}")
+        elif due_at is None:
+            self._set_off(text, wait)
         return text
+
+    def repeat(self, sid: str) -> None:
+        """Posts an inbound text to the service once more, as Twilio does after a retry."""
+        text = self.book.texts[sid]
+        self.agenda.later(0, lambda: self._ask_service(text), lane=f"inbound {text.sender}")
 
     def release(self) -> None:
         """Sets off the scheduled texts whose time has come."""
@@ -126,12 +140,13 @@ class Texts:
         self._tell(text, final=True)
         return text
 
-    def receive(self, phone: str, body: str, to: str) -> Text:
+    def receive(self, phone: str, body: str, to: str, media: tuple[str, ...] = ()) -> Text:
         """A phone texts one of our numbers: Twilio notes it, does its own part of STOP, and asks the service."""
         number = self.numbers.own(to)
         now = clock.now()
         text = Text(
-            sid=new_sid("SM"),
+            sid=new_sid("MM" if media else "SM"),
+            media=media,
             sender=phone,
             recipient=number.number,
             body=body,
@@ -169,11 +184,13 @@ class Texts:
             "SmsMessageSid": text.sid,
             "SmsStatus": "received",
             "Body": text.body,
-            "NumMedia": "0",
+            "NumMedia": str(len(text.media)),
             "NumSegments": str(segments(text.body)),
             "FromCountry": "US",
             "ToCountry": "US",
         }
+        for place, medium in enumerate(text.media):
+            params |= {f"MediaUrl{place}": medium, f"MediaContentType{place}": "image/jpeg"}
         answer = self.post.ask(url, method, params, sid=text.sid)
         try:
             if answer.trouble:
@@ -254,13 +271,16 @@ class Texts:
             raise Refusal(21211, order.to)
         return self.numbers.own(sender).number
 
-    def _set_off(self, text: Text) -> None:
-        """Moves it to sent and to its end after the delay, in step with the other texts to the same phone."""
+    def _set_off(self, text: Text, wait: float = 0) -> None:
+        """Moves it to sent and to its end after its turn and the delay, in step with other texts to the same phone."""
         delay, lane = self.post.receipts.delay, f"to {text.recipient}"
         if text.service:
             self.agenda.later(0, lambda: self._tell(self._move(text.sid, TextStatus.QUEUED)), lane=lane)
-        self.agenda.later(delay * 0.3, lambda: self._send(text.sid), lane=lane)
-        self.agenda.later(delay, lambda: self._land(text.sid), lane=lane)
+        self.agenda.later(wait + delay * 0.3, lambda: self._send(text.sid), lane=lane)
+        self.agenda.later(wait + delay, lambda: self._land(text.sid), lane=lane)
+
+    def _expire(self, sid: str) -> None:
+        self._tell(self._move(sid, TextStatus.FAILED, error_code=30036), final=True)
 
     def _send(self, sid: str) -> None:
         self._tell(self._move(sid, TextStatus.SENT, sent_at=clock.now()))

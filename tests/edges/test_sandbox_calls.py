@@ -7,7 +7,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from notifier.errors import Refused
-from notifier.sandbox import Sandbox
+from notifier.sandbox import Rates, Sandbox
 from tests.edges.sandbox_world import ADA, BO, NIA, PHARMACY, Service, client_of, sandbox_for, service
 
 EVENTS = ["initiated", "ringing", "answered", "completed"]
@@ -399,3 +399,40 @@ def test_a_call_cut_off_by_a_restart_has_failed(pharmacy: Service, tmp_path: obj
     with sandbox_for(pharmacy, state_file=file) as second, client_of(second) as client:
         assert client.calls(sid).fetch().status == "failed"
         assert second.phone(NIA).call is None
+
+
+def test_speech_takes_its_time_and_a_key_cuts_it_short(pharmacy: Service) -> None:
+    pharmacy.says["/page"] = (
+        '<Response><Gather numDigits="1" action="/pressed"><Say>Press four to go on. There is more.</Say></Gather>'
+        "</Response>"
+    )
+    with sandbox_for(pharmacy, words_per_second=0.5) as sandbox, client_of(sandbox) as client:
+        sid = ring(client, pharmacy, sandbox)
+        sandbox.switchboard.answer(NIA)
+        with sandbox.book.changed:
+            assert sandbox.book.changed.wait_for(lambda: sandbox.book.calls[sid].heard, timeout=10)
+        assert sandbox.book.calls[sid].heard == ("Press four to go on.",)
+        sandbox.phone(NIA).press("4")
+        assert sandbox.phone(NIA).heard == ["Press four to go on.", "You pressed 4."]
+
+
+def test_calls_go_out_at_their_rate(client: Client, sandbox: Sandbox, pharmacy: Service) -> None:
+    sandbox.rates = Rates(calls=0.001)
+    for to in (NIA, BO):
+        client.calls.create(to=to, from_=PHARMACY, url=f"{pharmacy.base}/page")
+    with sandbox.book.changed:
+        assert sandbox.book.changed.wait_for(lambda: sandbox.phone(NIA).ringing, timeout=10)
+    assert not sandbox.phone(BO).ringing
+    sandbox.settle()
+    assert sandbox.phone(BO).ringing
+
+
+def test_a_webhook_may_end_its_own_call(client: Client, sandbox: Sandbox, pharmacy: Service) -> None:
+    def ends(form: dict[str, str]) -> str:
+        client.calls(form["CallSid"]).update(status="completed")
+        return PAGE
+
+    pharmacy.says["/page"] = ends
+    sid = ring(client, pharmacy, sandbox)
+    sandbox.phone(NIA).answers()
+    assert client.calls(sid).fetch().status == "completed"

@@ -7,7 +7,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from notifier.sandbox import Receipts, Sandbox
+from notifier.sandbox import Rates, Receipts, Sandbox
 from notifier.sandbox.post import Overrides, signed_url
 from notifier.sandbox.texts import segments
 from tests.edges.sandbox_world import ADA, BO, NIA, PHARMACY, SID, Service, client_of, sandbox_for, service
@@ -251,6 +251,45 @@ def test_settling_skips_delays_and_keeps_their_order(client: Client, sandbox: Sa
     sandbox.settle()
     assert [text.body for text in sandbox.phone(ADA).inbox] == ["first", "second", "third"]
     assert pharmacy.statuses("/second") == ["sent", "delivered"]
+
+
+def test_a_retry_of_twilio_brings_the_same_text_again(sandbox: Sandbox, pharmacy: Service) -> None:
+    sid = sandbox.phone(ADA).texts("PUMP", to=PHARMACY)
+    sandbox.settle()
+    sandbox.repeat(sid)
+    sandbox.settle()
+    assert [heard["MessageSid"] for heard in pharmacy.at("/twilio/sms")] == [sid, sid]
+    assert len(sandbox.phone(ADA).thread) == 1
+
+
+def test_a_picture_comes_with_its_address(sandbox: Sandbox, pharmacy: Service) -> None:
+    sandbox.phone(ADA).texts("my site", to=PHARMACY, media=("https://h.example/site.jpg",))
+    sandbox.settle()
+    [heard] = pharmacy.at("/twilio/sms")
+    assert (heard["NumMedia"], heard["MediaUrl0"]) == ("1", "https://h.example/site.jpg")
+
+
+def test_a_sender_lets_out_so_many_segments_a_second(client: Client, sandbox: Sandbox, pharmacy: Service) -> None:
+    sandbox.rates = Rates(segments=10)
+    for number in range(3):
+        client.messages.create(to=ADA, from_=PHARMACY, body=f"{number}" * 200)
+    ada, book = sandbox.phone(ADA), sandbox.book
+    with book.changed:
+        assert book.changed.wait_for(lambda: len(ada.inbox) == 1, timeout=10)
+        assert book.changed.wait_for(lambda: len(ada.inbox) == 3, timeout=10)
+    assert [text.body[0] for text in ada.inbox] == ["0", "1", "2"]
+
+    sandbox.rates = Rates(segments=0.001)
+    for _ in range(37):
+        sid = client.messages.create(
+            to=ADA, from_="+13125550199", body="x", validity_period=100, status_callback=f"{pharmacy.base}/s"
+        ).sid
+    with pytest.raises(TwilioRestException) as refusal:
+        client.messages.create(to=ADA, from_="+13125550199", body="x")
+    assert refusal.value.code == 21611, "ten hours are waiting"
+    sandbox.settle()
+    assert client.messages(sid).fetch().error_code == 30036
+    assert pharmacy.statuses("/s").count("failed") == 36
 
 
 def test_lists_are_newest_first_and_every_page_is_found_by_its_cursor(client: Client, sandbox: Sandbox) -> None:
