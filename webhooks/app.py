@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 
 from notifier import runtime
 from notifier.config import Settings
@@ -82,9 +82,7 @@ def _answer_errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        if isinstance(error, InternalServerError):
-            log.error("unexpected: %s at %s", type(error.original_exception).__name__, request.endpoint)
-        elif error.response is not None:
+        if error.response is not None:
             return error
         return _page(HTTPStatus(error.code or 500), "", error)
 

@@ -340,6 +340,23 @@ def test_without_redis_texts_are_still_taken_and_status_says_what_waits(people: 
     assert "Redis is away" in status.get_json()["status"]
 
 
+def test_without_the_database_every_page_says_so_and_what_to_do(people: Clinic, postgres: Any) -> None:
+    nia = Visitor(people).signs_in("nia@example.com")
+    postgres.stop()
+    answers = {path: nia.client.get(path) for path in ("/", "/readyz", "/statusz", "/healthz", "/metrics")}
+    postgres.start()
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        "/": 503,
+        "/readyz": 503,
+        "/statusz": 503,
+        "/healthz": 200,
+        "/metrics": 200,
+    }
+    assert "Answer A by text" in answers["/"].get_data(as_text=True)
+    assert "notifier_database_up 0.0" in answers["/metrics"].get_data(as_text=True)
+    assert nia.client.get("/").status_code == 200
+
+
 def test_a_session_lasts_no_longer_than_a_shift_and_its_handover(people: Clinic) -> None:
     nia = Visitor(people).signs_in("nia@example.com")
     with runtime.transaction() as session:

@@ -12,7 +12,7 @@ csrf = CSRFProtect()
 def init_app(app: Flask) -> None:
     """Give the app what the console needs of it: who is signed in, form tokens, words for times and phones."""
     csrf.init_app(app)
-    door.manager.init_app(app)
+    door.manager.init_app(app, add_context_processor=False)  # an error page must not ask the database who looks
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(words.FILTERS)
 

@@ -84,6 +84,7 @@ def board() -> ResponseReturnValue:
             sites=sites,
             teams=TEAMS,
             alarms=queries.emergencies(session, viewer.sites),
+            may_read=lambda ticket: may_read(viewer, ticket.kinds),
             token=queries.board_token(session, viewer.sites),
             now=now,
         )

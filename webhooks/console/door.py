@@ -59,6 +59,7 @@ class Person(UserMixin):  # type: ignore[misc]
         return access.may(self.staff.roles, Right.CLINICAL)
 
 
+@bp.app_template_global()
 def person() -> Person:
     """Who is asking; only for pages behind the door."""
     return current_user._get_current_object()  # type: ignore[no-any-return]

@@ -72,10 +72,10 @@ def draw(ticket: Ticket, thread: Thread, people: dict[UUID, Contact], tried: dic
         [
             *(_from_patient(row, ticket, people, eyes) for row in thread.inbound),
             *_ours(ticket, thread, tried, eyes),
-            *_pages(thread.pages, eyes),
             *_journal(thread.journal, eyes.may_read(ticket.kinds)),
+            *_pages(thread.pages, eyes),
         ],
-        key=lambda entry: (entry.at, ORDER.get(entry.voice, 2), entry.icon != "messages"),
+        key=lambda entry: (entry.at, ORDER.get(entry.voice, 2)),
     )
     begins = ticket.opened_at - JUST_BEFORE
     before = [entry for entry in entries if entry.at < begins]

@@ -208,7 +208,7 @@ def why_failed(code: int | None, why: str | None) -> str:
     """What happened to a message, in words; Twilio's number is one step further."""
     if code:
         return f"The number {FAILURES[failure(code)]}"
-    return (why or "").replace("_", " ").capitalize()
+    return (why or "").removeprefix("call: ").replace("_", " ").replace("-", " ").capitalize()
 
 
 def by_way(channel: Channel) -> str:

@@ -46,6 +46,9 @@ async function refresh() {
 function takeOver(fresh) {
   const focused = document.activeElement?.closest("[data-live]") ? document.activeElement : null;
   const row = focused?.closest(".row")?.id;
+  // A form's token differs with each drawing and serves as long as the session: what is else the same stays untouched.
+  const token = document.querySelector('[name="csrf_token"]')?.value;
+  for (const one of fresh.querySelectorAll('[name="csrf_token"]')) one.setAttribute("value", token);
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
     if (!now) { old.replaceChildren(); continue; }
