@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
 
 from notifier import clock
 from notifier.errors import Refused
-from notifier.sandbox import numbering
+from notifier.sandbox import orders
 from notifier.sandbox.agenda import Agenda, Awaits
 from notifier.sandbox.book import Book
 from notifier.sandbox.line import (
@@ -25,60 +24,12 @@ from notifier.sandbox.line import (
     Words,
 )
 from notifier.sandbox.numbers import Numbers
+from notifier.sandbox.orders import CallOrder
 from notifier.sandbox.post import Post
 from notifier.sandbox.rates import Queue, Rates
 from notifier.sandbox.records import Call, CallStatus, Direction, Mode, Recording, Source, new_sid
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.script import Performance
-from notifier.sandbox.texts import is_callback_url
-
-
-@dataclass(frozen=True)
-class CallOrder:
-    """A call that somebody asks Twilio to make, as the form fields say it."""
-
-    to: str
-    sender: str
-    source: Source
-    callback: str = ""
-    callback_method: str = "POST"
-    events: tuple[str, ...] = ()
-    ring_seconds: float = 60
-    machine_detection: str = ""
-    asynchronous_amd: bool = False
-    amd_callback: str = ""
-    amd_callback_method: str = "POST"
-    record: bool = False
-
-    @classmethod
-    def of(cls, form: Mapping[str, str], events: tuple[str, ...]) -> "CallOrder":
-        """The order that a REST request's form holds."""
-        wanted = form.get("Timeout", "")
-        return cls(
-            to=form.get("To", "").strip(),
-            sender=form.get("From", "").strip(),
-            source=source_of(form),
-            callback=form.get("StatusCallback", ""),
-            callback_method=form.get("StatusCallbackMethod", "POST"),
-            events=events,
-            ring_seconds=min(int(wanted), 600) if wanted.isdigit() else 60,
-            machine_detection=form.get("MachineDetection", ""),
-            asynchronous_amd=form.get("AsyncAmd", "").lower() == "true",
-            amd_callback=form.get("AsyncAmdStatusCallback", ""),
-            amd_callback_method=form.get("AsyncAmdStatusCallbackMethod", "POST"),
-            record=form.get("Record", "").lower() == "true",
-        )
-
-
-def source_of(form: Mapping[str, str]) -> Source:
-    """Where the form says that the call's TwiML comes from."""
-    return Source(
-        url=form.get("Url", ""),
-        method=form.get("Method", "POST"),
-        twiml=form.get("Twiml", ""),
-        fallback_url=form.get("FallbackUrl", ""),
-        fallback_method=form.get("FallbackMethod", "POST"),
-    )
 
 
 class Switchboard:
@@ -101,14 +52,8 @@ class Switchboard:
 
     def place(self, order: CallOrder) -> Call:
         """Takes an order from the REST API and rings; Refusal says why not."""
-        to, sender = _check_numbers(order)
-        if not (order.source.url or order.source.twiml):
-            raise Refusal(21205)
-        for url in (order.source.url, order.callback, order.source.fallback_url):
-            if url and not is_callback_url(url):
-                raise Refusal(21205, url)
-        if len(order.source.twiml) > 4000:
-            raise Refusal(21205, "Twiml of more than 4000 characters")
+        to, sender = orders.call_numbers(order)
+        orders.check_source(order)
         now = clock.now()
         call = Call(
             sid=new_sid("CA"),
@@ -550,24 +495,6 @@ class Switchboard:
                 do(line)
 
         self.agenda.later(0, act, lane=line.lane)
-
-
-def _check_numbers(order: CallOrder) -> tuple[str, str]:
-    if not order.to:
-        raise Refusal(21201)
-    if not order.sender:
-        raise Refusal(21213)
-    sender = numbering.e164(order.sender)
-    if sender is None:
-        raise Refusal(21212, order.sender)
-    if numbering.is_magic(sender) and sender != numbering.MAGIC_SENDER:
-        raise Refusal(numbering.MAGIC_CALL_FROM.get(sender, 21210), sender)
-    to = numbering.e164(order.to)
-    if to is None or to == sender:
-        raise Refusal(21217, order.to)
-    if to in numbering.MAGIC_CALL_TO:
-        raise Refusal(numbering.MAGIC_CALL_TO[to], to)
-    return to, sender
 
 
 def _verdict(call: Call, is_machine: bool) -> str:

@@ -101,7 +101,7 @@ def lay_out(book: Book, chosen: str | None) -> Desk:
         shown = _shown(book, people, chosen)
         calls = {call.phone: call for call in book.calls.all() if not call.status.is_over}
         screens = tuple(_screen(book, by_number[number], calls.get(number)) for number in shown)
-        _look_at(book, shown)
+        look_at(book, shown)
     return Desk(entries(book), screens, clock.now(), speed())
 
 
@@ -208,7 +208,8 @@ def _received(book: Book) -> Counter[str]:
     return received
 
 
-def _look_at(book: Book, numbers: Sequence[str]) -> None:
+def look_at(book: Book, numbers: Sequence[str]) -> None:
+    """Somebody has seen all that came to these phones so far."""
     received = _received(book)
     for number in numbers:
         if received[number] != book.handset(number).looked_at:

@@ -14,13 +14,12 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from notifier import clock
 from notifier.sandbox import numbering, resources
-from notifier.sandbox.calls import CallOrder, source_of
 from notifier.sandbox.faults import Weather
 from notifier.sandbox.numbers import SETTINGS
+from notifier.sandbox.orders import CallOrder, TextOrder, source_of
 from notifier.sandbox.paging import page, within
 from notifier.sandbox.records import Call, CallStatus, Mode, Number, Recording, Text, new_sid
 from notifier.sandbox.refusals import Refusal
-from notifier.sandbox.texts import Order
 
 if TYPE_CHECKING:
     from notifier.sandbox.sandbox import Sandbox
@@ -77,7 +76,7 @@ def rest_api(sandbox: "Sandbox") -> Blueprint:
     @bp.post(f"{ACCOUNT}/Messages.json")
     @of_account
     def create_message() -> tuple[Response, int]:
-        order = Order.of(request.form, tuple(request.form.getlist("MediaUrl")))
+        order = TextOrder.of(request.form, tuple(request.form.getlist("MediaUrl")))
         return jsonify(resources.text(sandbox.texts.accept(order), sid)), 201
 
     @bp.get(f"{ACCOUNT}/Messages.json")

@@ -1,15 +1,13 @@
 """The life of a text in the sandbox: accepted or refused, sent, delivered or not; received, answered; STOP."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from notifier import clock
-from notifier.sandbox import numbering
+from notifier.sandbox import orders
 from notifier.sandbox.agenda import Agenda, Awaits
 from notifier.sandbox.book import Book
 from notifier.sandbox.numbers import Numbers
+from notifier.sandbox.orders import TextOrder
 from notifier.sandbox.post import Answer, Post
 from notifier.sandbox.rates import Queue, Rates
 from notifier.sandbox.records import Direction, Mode, OptOut, Text, TextStatus, new_sid
@@ -47,38 +45,6 @@ def segments(body: str) -> int:
     return 1 if units <= single else -(-units // joined)
 
 
-@dataclass(frozen=True)
-class Order:
-    """A text that somebody asks Twilio to send, as the form fields say it."""
-
-    to: str = ""
-    sender: str = ""
-    service: str = ""
-    body: str = ""
-    media: tuple[str, ...] = ()
-    callback: str = ""
-    callback_method: str = "POST"
-    valid_seconds: int = 36_000
-    schedule: str = ""
-    send_at: str = ""
-
-    @classmethod
-    def of(cls, form: Mapping[str, str], media: tuple[str, ...]) -> "Order":
-        """The order that a REST request's form holds."""
-        valid = form.get("ValidityPeriod", "")
-        return cls(
-            valid_seconds=int(valid) if valid.isdigit() else cls.valid_seconds,
-            to=form.get("To", "").strip(),
-            sender=form.get("From", "").strip(),
-            service=form.get("MessagingServiceSid", "").strip(),
-            body=form.get("Body", ""),
-            media=media,
-            callback=form.get("StatusCallback", ""),
-            schedule=form.get("ScheduleType", ""),
-            send_at=form.get("SendAt", ""),
-        )
-
-
 class Texts:
     """Every text between our numbers and the phones."""
 
@@ -88,15 +54,15 @@ class Texts:
         self.rates = Rates()
         self._queue = Queue()
 
-    def accept(self, order: Order) -> Text:
+    def accept(self, order: TextOrder) -> Text:
         """Takes an order from the REST API and sends it on its way; Refusal says why not."""
-        to = _check_recipient(order.to)
-        sender = self._check_sender(order, to)
-        _check_content(order)
-        due_at = _check_schedule(order)
-        if self.book.opt_outs.get(OptOut(order.service or sender, to).key):
-            raise Refusal(21610)
         now = clock.now()
+        to = orders.text_recipient(order.to)
+        sender = self._sender(order, to)
+        orders.check_content(order)
+        due_at = orders.due_at(order, now)
+        if self.book.opt_outs.get(OptOut(sender, to).key):
+            raise Refusal(21610)
         status = TextStatus.SCHEDULED if due_at else TextStatus.ACCEPTED if order.service else TextStatus.QUEUED
         text = Text(
             sid=new_sid("MM" if order.media else "SM"),
@@ -128,9 +94,10 @@ class Texts:
 
     def release(self) -> None:
         """Sets off the scheduled texts whose time has come."""
-        for text in self.book.texts.all():
-            if text.status is TextStatus.SCHEDULED and text.due_at and text.due_at <= clock.now():
-                self._set_off(self.book.texts.change(text.sid, status=TextStatus.ACCEPTED))
+        with self.book.changed:
+            for text in self.book.texts.all():
+                if text.status is TextStatus.SCHEDULED and text.due_at and text.due_at <= clock.now():
+                    self._set_off(self.book.texts.change(text.sid, status=TextStatus.ACCEPTED))
 
     def cancel(self, text: Text) -> Text:
         """Calls a scheduled text back; any other raises Refusal."""
@@ -255,21 +222,12 @@ class Texts:
         if not blocked:
             self._set_off(reply)
 
-    def _check_sender(self, order: Order, to: str) -> str:
-        if order.service:
-            if not (order.service.startswith("MG") and len(order.service) == 34):
-                raise Refusal(21701, order.service)
-            return self.numbers.of_service(order.sender)
-        if not order.sender:
-            raise Refusal(21603)
-        sender = numbering.e164(order.sender)
-        if sender is None or not order.sender.lstrip("+").replace("-", "").isdigit():
-            raise Refusal(21212, order.sender)
-        if numbering.is_magic(sender) and sender != numbering.MAGIC_SENDER:
-            raise Refusal(numbering.MAGIC_SMS_FROM.get(sender, 21606), sender)
-        if sender == to:
-            raise Refusal(21211, order.to)
-        return self.numbers.own(sender).number
+    def _sender(self, order: TextOrder, to: str) -> str:
+        if not order.service:
+            return self.numbers.own(orders.text_sender(order, to)).number
+        if not (order.service.startswith("MG") and len(order.service) == 34):
+            raise Refusal(21701, order.service)
+        return self.numbers.of_service(order.sender)
 
     def _set_off(self, text: Text, wait: float = 0) -> None:
         """Moves it to sent and to its end after its turn and the delay, in step with other texts to the same phone."""
@@ -318,50 +276,6 @@ class Texts:
         if text.status in (TextStatus.DELIVERED, TextStatus.UNDELIVERED):
             params["RawDlrDoneDate"] = text.updated_at.strftime("%y%m%d%H%M")
         self.post.receipt(text.callback, text.callback_method, params, sid=text.sid, final=final)
-
-
-def is_callback_url(url: str) -> bool:
-    """Whether Twilio would call this: absolute, HTTP, no underscore in its host, at most 4,000 letters."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "_" not in parts.netloc and len(url) <= 4000
-
-
-def _check_recipient(to: str) -> str:
-    if not to:
-        raise Refusal(21604)
-    number = numbering.e164(to)
-    if number is None:
-        raise Refusal(21211, to)
-    if number in numbering.MAGIC_SMS_TO:
-        raise Refusal(numbering.MAGIC_SMS_TO[number], to)
-    return number
-
-
-def _check_content(order: Order) -> None:
-    if not order.body and not order.media:
-        raise Refusal(21602)
-    if len(order.body) > 1600:
-        raise Refusal(21617)
-    if len(order.media) > 10 or not all(is_callback_url(url) for url in order.media):
-        raise Refusal(21620)
-    if order.callback and not is_callback_url(order.callback):
-        raise Refusal(21609, order.callback)
-
-
-def _check_schedule(order: Order) -> datetime | None:
-    if order.schedule != "fixed":
-        return None
-    if not order.service:
-        raise Refusal(35118)
-    if not order.send_at:
-        raise Refusal(35111)
-    try:
-        due_at = datetime.fromisoformat(order.send_at)
-    except ValueError:
-        raise Refusal(35114, order.send_at) from None
-    if due_at.tzinfo is None or not timedelta(minutes=5) < due_at - clock.now() <= timedelta(days=35):
-        raise Refusal(35117)
-    return due_at
 
 
 SCHEDULE_LANE = "schedule"
