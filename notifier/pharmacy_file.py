@@ -98,16 +98,14 @@ def _shift(file: Pharmacy, name: str, table: Any, *, is_override: bool) -> None:
         file.faults[f"{name}.staff"] = f"no staff {staff}"
     zone = file.sites.get(site or "", {}).get("timezone")
     for ours, theirs in (("starts_at", "from"), ("ends_at", "until")):
-        at = row.pop(theirs, None)
+        at = row[ours] = row.pop(theirs, None)
         if at and at.tzinfo is None:
+            row[ours] = at.replace(tzinfo=ZoneInfo(zone)) if zone else None
             if zone is None:
                 file.faults[f"{name}.{theirs}"] = "needs an offset, such as 2026-12-24T07:00:00-08:00"
-                continue
-            at = at.replace(tzinfo=ZoneInfo(zone))
-        row[ours] = at
     if row["starts_at"] and row["ends_at"] and row["ends_at"] <= row["starts_at"]:
         file.faults[f"{name}.until"] = "must be after from"
-    if is_override and not (row["starts_at"] and row["ends_at"]):
+    if is_override and isinstance(table, dict) and not {"from", "until"} <= table.keys():
         file.faults.setdefault(name, "an override needs from and until")
     file.shifts.append({"rung": 0, "days": [], "hours": None, **row, "is_override": is_override})
 
