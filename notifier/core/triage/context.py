@@ -87,6 +87,8 @@ class Context:
         """Whether a denial carries as far as the finding: over a few empty words, and along a list of denied things."""
         strange = 0
         listed = False
+        if finding.first in self.commas and finding.first == cue.end:
+            return False  # "no, missing the flushes": an answer, then a report
         for number in range(cue.end, finding.first):
             word = self.words[number].text
             if number in negated:
@@ -122,7 +124,11 @@ class Context:
         for name in ("pet", "story"):
             for span in self._said(name, finding.sentence):
                 between = range(span.end, finding.first)
-                if 0 <= len(between) <= 4 and not any(self._is("person", number) for number in between):
+                if (
+                    span.end <= finding.first
+                    and len(between) <= 4
+                    and not any(self._is("person", number) for number in between)
+                ):
                     return True
         return False
 

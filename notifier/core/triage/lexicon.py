@@ -21,6 +21,7 @@ from notifier.core.triage.words import Word, phrase
 from notifier.core.vocabulary import Urgency
 
 NEAR = 4  # words that may stand between two parts of a sign, not counting fillers
+SKIPS = 3  # fillers that a phrase may be said with: "short of my breath" is "short of breath"
 _JOIN = re.compile(r"\s+([+>~&-])\s+")
 _CHOICE = re.compile(r"\(([^()]*)\)")
 _LEAF = ""  # no word is empty, so the trie keeps its classes under the empty word
@@ -149,7 +150,10 @@ class Lexicon:
                 spans[name].append(span)
         return spans
 
-    def _from(self, words: Sequence[Word], at: int, node: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    def _from(
+        self, words: Sequence[Word], at: int, node: Mapping[str, object], skips: int = SKIPS
+    ) -> Iterator[tuple[str, int]]:
+        """The classes whose phrases go on at word `at` from `node`, each with the word after its end."""
         for name in node.get(_LEAF, ()):  # type: ignore[attr-defined]
             yield name, at
         if at >= len(words):
@@ -159,9 +163,9 @@ class Lexicon:
             return
         for key in _keys(word.text):
             if key in node:
-                yield from self._from(words, at + 1, node[key])  # type: ignore[arg-type]
-        if node is not self._trie and word.text in self.fillers and word.text not in node:
-            yield from ((name, end) for name, end in self._from(words, at + 1, node) if end > at + 1)
+                yield from self._from(words, at + 1, node[key], skips)  # type: ignore[arg-type]
+        if skips and node is not self._trie and word.text in self.fillers and word.text not in node:
+            yield from ((name, end) for name, end in self._from(words, at + 1, node, skips - 1) if end > at + 1)
 
     def findings(self, words: Sequence[Word], spans: Mapping[str, Sequence[Span]]) -> list[Finding]:
         """Every sign that the text holds, each at its tightest."""

@@ -15,10 +15,12 @@ _NUMBERS = {
             strict=True,
         )
     ),
-    "a": 1,
-    "una": 1,
-    "un": 1,
 }
+_LINKS = frozenset(("of", "de", "the", "my", "las", "los", "more", "mas"))
+_ONLY = frozenset(("only", "just", "solo", "nomas"))
+_GOT = frozenset(
+    ("got", "received", "sent", "came", "get", "have", "llegaron", "vinieron", "mandaron", "recibi", "trajeron", "hay")
+)
 # What patients call things that the packing list names otherwise: a word, and the names it may stand for.
 _SYNONYMS = {
     "flush": ("flush", "saline"),
@@ -74,9 +76,15 @@ def missing_items(text: str, manifest: Sequence[tuple[str, int]]) -> list[tuple[
     found: dict[str, int | None] = {}
     for at, word in enumerate(words):
         for name, quantity in manifest:
-            if name not in found and _names(word.text, name):
-                counted = _count(words, at)
-                found[name] = counted if counted is not None else quantity or None
+            if name in found or not _names(word.text, name):
+                continue
+            told = _count(words, at, name)
+            if told is None:
+                found[name] = quantity or None
+            elif _came(words, told[1]):
+                found[name] = max(quantity - told[0], 0) if quantity else None
+            else:
+                found[name] = told[0]
     return [(name, found[name]) for name, _ in manifest if name in found]
 
 
@@ -94,14 +102,20 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 and word != "sharps" else word
 
 
-def _count(words: Sequence[Word], at: int) -> int | None:
-    """The number that stands before the item, with at most one word between: "6 flushes", "two saline flushes"."""
-    for back in (1, 2):
-        if at - back < 0:
+def _count(words: Sequence[Word], at: int, item: str) -> tuple[int, int] | None:
+    """The number that stands before the item and where it stands: "6 flushes", "two saline flushes"."""
+    for number in range(at - 1, max(at - 3, -1), -1):
+        word = words[number]
+        if word.kind == "number" and word.text.isdigit() and len(word.text) < 5:
+            return int(word.text), number
+        if word.text in _NUMBERS:
+            return _NUMBERS[word.text], number
+        if word.text not in _LINKS and not _names(word.text, item):
             return None
-        word = words[at - back]
-        if word.kind == "number" and word.text.isdigit():
-            return int(word.text)
-        if word.text in _NUMBERS and word.text not in ("a", "un", "una"):
-            return _NUMBERS[word.text]
     return None
+
+
+def _came(words: Sequence[Word], number: int) -> bool:
+    """Whether the number counts what came and not what is missing: "only got 5"."""
+    before = [word.text for word in words[max(0, number - 4) : number]]
+    return any(word in _ONLY for word in before) and any(word in _GOT for word in before)

@@ -205,7 +205,7 @@ def _counted(quantity: Quantity, scene: Scene) -> bool:
 def _predicate(quantity: Quantity, scene: Scene) -> bool:
     """Whether a whole number stands as people tell a fever: "i have 103", "its 102 now", "took tylenol for my 102"."""
     first, end = quantity.start, quantity.end
-    if not first or not scene.before("leads_temperature", first, 0):
+    if first and not scene.before("leads_temperature", first, 0):
         return False
     if end == len(scene.words) or scene.words[end].sentence != scene.words[end - 1].sentence:
         return True

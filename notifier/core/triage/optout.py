@@ -24,7 +24,11 @@ def starts_with_stop(raw: str, words: Sequence[Word], spans: Mapping[str, Sequen
     """The stop word that opens a longer text and stands alone there: "STOP i have a fever", not "stop the beeping"."""
     for span in spans.get("stop_word", ()):
         before = range(span.start)
-        if not all(_covered("courtesy", number, spans) for number in before) or span.end >= len(words) or _covered("stop_object", span.end, spans):
+        if (
+            not all(_covered("courtesy", number, spans) for number in before)
+            or span.end >= len(words)
+            or _covered("stop_object", span.end, spans)
+        ):
             continue
         first, following = words[span.end - 1], words[span.end]
         written = raw[words[0].start : first.end]

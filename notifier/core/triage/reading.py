@@ -44,7 +44,9 @@ _INSTRUCTION = re.compile(
     r"\b(?:Reply|Responda) (?:FEVER|MISSING|DAMAGED|YES|OK|NOT OK|CHANGE|STOP|HELP|LATE|CALL|READY|DONE|WET|LOW|START|"
     r"BIEN|MAL|FALTA|ROTO|SI|CAMBIAR|ALTO|AYUDA|TARDE|LISTO|LLAMEME|MOJADO|POCO)\b[^.!?\n]*[.!?\n]?"
 )
-SETTLED = frozenset(("OK_FINE", "THANKS", "AUTO_REPLY", "SPAM_ABUSE", "DOSE_DONE", "DELIVERY_CONFIRM", "DELIVERY_RECEIVED"))
+SETTLED = frozenset(
+    ("OK_FINE", "THANKS", "AUTO_REPLY", "SPAM_ABUSE", "DOSE_DONE", "DELIVERY_CONFIRM", "DELIVERY_RECEIVED")
+)
 _RUN = 5  # words in a row that, equal to ours, are a quotation
 LONGEST = 4000  # characters; the longest text a phone can send has 1600
 
@@ -96,7 +98,7 @@ def read(
     stop = opts_out(prepared.words, prepared.spans) or starts_with_stop(prepared.raw, prepared.words, prepared.spans)
     if stop is not None:
         present = [one for one in present if not one.used <= stop or _urgency(one, rules).is_red]
-        present = [*(one for one in present if one.kind not in QUIET), Finding("STOP", stop, 0)]
+        present = [*(one for one in present if one.kind not in QUIET | {"START"}), Finding("STOP", stop, 0)]
     explained = {number for finding in found for number in finding.used}
     present = _in_the_light_of(prompt, present, negated, prepared, rules)
     if {finding.kind for finding in present} <= SETTLED and _worry_left(prepared, explained):
@@ -229,7 +231,7 @@ def _answered(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
 
 
 def _explained(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
-    """The findings without those that another says better: by the rows' own order, or with all of their words and more."""
+    """The findings without those that another says better, or says with all of their words and more."""
     kept = list(findings)
     for better in sorted(findings, key=lambda finding: _urgency(finding, rules).rank):
         if better in kept:
@@ -282,10 +284,10 @@ def _in_the_light_of(
         ):
             needs.append(Finding("DELIVERY_CONFIRM", frozenset((0,)), 0))
         return needs
-    for kind in ("TAPBACK", "AUTO_REPLY", "HELP", "SPAM_ABUSE", "THANKS"):
+    for kind in ("TAPBACK", "AUTO_REPLY", "HELP", "SPAM_ABUSE", "OK_FINE"):
         if any(finding.kind == kind for finding in findings):
             return [finding for finding in findings if finding.kind == kind]
-    if findings:
+    if findings and not negated:
         return findings
     if negated:
         kind = "DELIVERY_RECEIVED" if set(negated) <= {"MISSING", "MISSING_MED", "DAMAGED", "WRONG_ITEM"} else "OK_FINE"
@@ -308,6 +310,8 @@ def _bare_answer(prompt: Prompt | None, text: _Text, yes: str, no: str) -> str |
         return "DELIVERY_LATE"
     if text.is_only("no"):
         return no
+    if prompt is Prompt.FIRST_DOSE_READY and text.is_only("ready"):
+        return yes
     if text.is_only("yes") or (prompt is not None and text.is_only("fine") and yes != "UNKNOWN"):
         return yes
     return None
@@ -319,7 +323,7 @@ def _chatter(text: _Text) -> bool:
 
 
 def _worry_left(text: _Text, explained: set[int]) -> bool:
-    """Whether a word of worry stands that nothing found accounts for: then a person looks, however cheerful the rest."""
+    """Whether a word of worry stands that no finding explains: then a person looks, however cheerful the rest."""
     return any(not explained & set(range(span.start, span.end)) for span in text.spans.get("worry", ()))
 
 
