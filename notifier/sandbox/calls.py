@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from email.utils import format_datetime
 
 from notifier import clock
@@ -12,7 +11,6 @@ from notifier.sandbox.agenda import Agenda, Awaits
 from notifier.sandbox.book import Book
 from notifier.sandbox.line import (
     Diverted,
-    Happening,
     HungUp,
     Key,
     LegAnswered,
@@ -76,7 +74,7 @@ class Switchboard:
         )
         wait = self._queue.join("account", 1, self.rates.calls) + self.post.receipts.delay * 0.3
         line = self._open(call)
-        self.agenda.later(wait, lambda: self._ring(line), lane=line.lane)
+        line.do(lambda: self._ring(line), wait)
         return call
 
     def end(self, call: Call, status: CallStatus) -> None:
@@ -84,7 +82,7 @@ class Switchboard:
         line = self._lines.get(call.sid)
         if line is None or (status is CallStatus.CANCELED and call.status is CallStatus.IN_PROGRESS):
             raise Refusal(21220)
-        self.agenda.later(0, lambda: self._end_by_api(line), lane=line.lane)
+        line.do(lambda: self._end_by_api(line))
         self.agenda.wait_for(line.lane, 0.5)  # not for ever: it may be the service's own webhook that asks
 
     def divert(self, call: Call, source: Source) -> None:
@@ -92,7 +90,7 @@ class Switchboard:
         line = self._lines.get(call.sid)
         if line is None or call.status is not CallStatus.IN_PROGRESS:
             raise Refusal(21220)
-        self.agenda.later(0, lambda: self._throw(line, Diverted(source)), lane=line.lane)
+        line.do(lambda: line.throw(Diverted(source)))
 
     # what a phone does
 
@@ -126,9 +124,9 @@ class Switchboard:
         )
         line = self._open(call)
         if url:
-            self.agenda.later(0, lambda: self._start(line, call.source, {}), lane=line.lane)
+            line.do(lambda: self._start(line, call.source, {}))
         else:
-            self.agenda.later(0, lambda: self._finish(line, CallStatus.FAILED), lane=line.lane)
+            line.do(lambda: self._finish(line, CallStatus.FAILED))
         return call
 
     def answer(self, phone: str) -> None:
@@ -144,37 +142,34 @@ class Switchboard:
         line = self._line_of(self.talking(phone))
         self.book.calls.change(line.sid, pressed=self.book.calls[line.sid].pressed + keys)
         for digit in keys:
-            self._soon(line, Key(digit))
+            line.soon(Key(digit))
 
     def say(self, phone: str, words: str) -> None:
         """Speaks into the call."""
-        self._soon(self._line_of(self.talking(phone)), Words(words))
+        self._line_of(self.talking(phone)).soon(Words(words))
 
     def end_entry(self, phone: str) -> None:
         """No more keys or words come: what was begun is complete."""
         call = self.talking(phone)
         line = self._lines.get(call.sid) if call else None
         if line and line.entry_begun:
-            self._soon(line, None)
+            line.do(line.lose_patience)
 
     def lose_patience(self, phone: str) -> None:
         """What waits for this phone waits no longer."""
         line = self._line_of(self.ringing(phone) or self.talking(phone))
-        self.agenda.later(0, lambda: self._time_is_up(line), lane=line.lane)
+        line.do(line.lose_patience)
 
     def hang_up(self, phone: str) -> None:
         """Ends the call that this phone is on."""
         line = self._line_of(self.talking(phone))
-        self.agenda.later(0, lambda: self._hang_up(line), lane=line.lane)
+        line.do(lambda: self._hang_up(line))
 
     def catch_up(self) -> bool:
         """Ends every wait that has lasted long enough by the product's clock, which tests move in leaps."""
-        late = [
-            line for line in list(self._lines.values()) if line.timer and line.due_at and line.due_at <= clock.now()
-        ]
+        late = [line for line in list(self._lines.values()) if line.is_overdue(clock.now())]
         for line in late:
-            line.at = line.due_at or line.at
-            self.agenda.later(0, self._overdue(line), lane=line.lane)
+            line.catch_up()
         return bool(late)
 
     # what a script asks for
@@ -242,12 +237,12 @@ class Switchboard:
             events=events,
         )
         line = self._open(call, parent, whisper)
-        self.agenda.later(0, lambda: self._ring(line), lane=line.lane)
+        line.do(lambda: self._ring(line))
         return line
 
     def drop(self, line: Line, status: CallStatus) -> None:
         """Ends a leg that is no longer wanted."""
-        if line.sid in self._lines:
+        if line.is_open:
             self._finish(line, status)
 
     def pass_on(self, sid: str, words: str) -> None:
@@ -266,8 +261,9 @@ class Switchboard:
     # how it comes about; all of this runs in the line's lane
 
     def _open(self, call: Call, parent: Line | None = None, whisper: Source | None = None) -> Line:
-        lane = parent.lane if parent else f"call {call.sid}"
-        line = Line(call.sid, lane, clock.now(), parent, whisper)
+        line = Line(call.sid, self.agenda, parent, whisper)
+        line.ended = lambda: self._ended(line)
+        line.unanswered = lambda: self._finish(line, CallStatus.NO_ANSWER)
         with self.book.changed:
             self.book.calls.put(call)
             self._lines[call.sid] = line
@@ -276,13 +272,11 @@ class Switchboard:
         return line
 
     def _ring(self, line: Line) -> None:
-        if line.sid not in self._lines:
-            return
         call = self.book.calls[line.sid]
         self._tell(line, "initiated", "initiated")
         mode = self.book.handset(call.phone).mode
         with self.book.changed:
-            is_engaged = self.talking(call.phone) or self.ringing(call.phone)
+            is_engaged = self._is_engaged(call.phone)
             if mode is not Mode.OFF and mode is not Mode.BUSY and not is_engaged:
                 now = clock.now()
                 self.book.calls.change(line.sid, status=CallStatus.RINGING, rang_at=now, started_at=now, updated_at=now)
@@ -294,38 +288,42 @@ class Switchboard:
             self._tell(line, "ringing")
             if mode is Mode.VOICEMAIL:
                 line.is_machine = True
-                self.agenda.later(self.post.receipts.delay, lambda: self._if_ringing(line), lane=line.lane)
+                line.do(lambda: self._answered(line), self.post.receipts.delay)
             else:
-                self._set_timer(line, call.ring_seconds, Awaits.PERSON)
+                line.wait(call.ring_seconds, Awaits.PERSON)
 
-    def _if_ringing(self, line: Line) -> None:
-        if line.sid in self._lines and self.book.calls[line.sid].status is CallStatus.RINGING:
-            self._answered(line)
+    def _is_engaged(self, phone: str) -> bool:
+        """Whether the phone rings or talks already; what has rung long enough by the product's clock ends first."""
+        for line in list(self._lines.values()):
+            call = self.book.calls[line.sid]
+            if call.phone == phone and call.status in (CallStatus.RINGING, CallStatus.IN_PROGRESS):
+                if not line.is_overdue(clock.now()):
+                    return True
+                line.catch_up()
+        return False
 
     def _answered(self, line: Line) -> None:
-        self._stop_timer(line)
+        if self.book.calls[line.sid].status is not CallStatus.RINGING:
+            return
+        line.stop_waiting()
         line.answered_real = time.monotonic()
-        line.at = clock.now()
         call = self.book.calls.change(line.sid, status=CallStatus.IN_PROGRESS, updated_at=clock.now())
         self._tell(line, "answered")
         if line.parent:
-            self._soon(line.parent, LegAnswered(line.sid))
-            line.script = self._leg(line)
-            self._step(line, None)
+            line.parent.soon(LegAnswered(line.sid))
+            line.begin(self._leg(line))
             return
         params = {}
         if call.machine_detection:
             by = _verdict(call, line.is_machine)
             if call.asynchronous_amd:
-                self.agenda.later(self.post.receipts.delay, lambda: self._tell_amd(line, by), lane=line.lane)
+                line.do(lambda: self._tell_amd(line, by), self.post.receipts.delay)
             else:
                 self.book.calls.change(line.sid, answered_by=by)
                 params = {"AnsweredBy": by}
         self._start(line, call.source, params)
 
     def _tell_amd(self, line: Line, by: str) -> None:
-        if line.sid not in self._lines:
-            return
         call = self.book.calls.change(line.sid, answered_by=by)
         if call.amd_callback:
             params = {
@@ -337,9 +335,7 @@ class Switchboard:
             self.post.ask(call.amd_callback, call.amd_callback_method, params, sid=call.sid, voice=True)
 
     def _start(self, line: Line, source: Source, params: Mapping[str, str]) -> None:
-        if line.sid in self._lines:
-            line.script = Performance(self, line).run(source, params)
-            self._step(line, None)
+        line.begin(Performance(self, line).run(source, params))
 
     def _leg(self, line: Line) -> Script:
         """The called party's side of a Dial: the whisper, which may hang up, then the conversation."""
@@ -347,75 +343,23 @@ class Switchboard:
             return True
         if line.parent:
             self.book.calls.change(line.sid, bridged_to=line.parent.sid)
-            self._soon(line.parent, LegJoined(line.sid))
+            line.parent.soon(LegJoined(line.sid))
             while True:
                 happening = yield Wait(None)
                 if isinstance(happening, Words):
                     self.pass_on(line.parent.sid, happening.text)
         return True
 
-    def _step(self, line: Line, happening: Happening | None) -> None:
-        self._advance(line, lambda script: script.send(happening))
-
-    def _throw(self, line: Line, surprise: HungUp | Diverted) -> None:
-        self._advance(line, lambda script: script.throw(surprise))
-
-    def _advance(self, line: Line, go_on: Callable[[Script], Wait]) -> None:
-        if line.script is None or line.sid not in self._lines:
-            return
-        self._stop_timer(line)
-        try:
-            wait = go_on(line.script)
-        except (StopIteration, HungUp):
-            was_rejected = self.book.calls[line.sid].status is CallStatus.BUSY
-            self._finish(line, CallStatus.BUSY if was_rejected else CallStatus.COMPLETED)
-            return
-        if wait.seconds is not None:
-            self._set_timer(line, wait.seconds, wait.awaits)
-
-    def _soon(self, line: Line, happening: Happening | None) -> None:
-        def happen() -> None:
-            if happening is not None:
-                line.at = clock.now()
-            self._step(line, happening)
-
-        self.agenda.later(0, happen, lane=line.lane)
-
-    def _set_timer(self, line: Line, seconds: float, awaits: Awaits) -> None:
-        line.due_at = line.at + timedelta(seconds=seconds)
-        line.timer = self.agenda.later(seconds, lambda: self._time_is_up(line), lane=line.lane, awaits=awaits)
-
-    def _stop_timer(self, line: Line) -> None:
-        if line.timer:
-            line.timer.cancel()
-        line.timer = line.due_at = None
-
-    def _overdue(self, line: Line) -> Callable[[], None]:
-        timer = line.timer
-
-        def end_wait() -> None:
-            if line.timer is timer:
-                self._time_is_up(line)
-
-        return end_wait
-
-    def _time_is_up(self, line: Line) -> None:
-        if line.sid not in self._lines:
-            return
-        if self.book.calls[line.sid].status is CallStatus.RINGING and line.script is None:
-            self._finish(line, CallStatus.NO_ANSWER)
-        else:
-            self._step(line, None)
+    def _ended(self, line: Line) -> None:
+        was_rejected = self.book.calls[line.sid].status is CallStatus.BUSY
+        self._finish(line, CallStatus.BUSY if was_rejected else CallStatus.COMPLETED)
 
     def _hang_up(self, line: Line) -> None:
-        if line.script:
-            self._throw(line, HungUp())
-        if line.sid in self._lines:
+        line.throw(HungUp())
+        if line.is_open:
             self._finish(line, CallStatus.COMPLETED)
 
     def _end_by_api(self, line: Line) -> None:
-        if line.sid not in self._lines:
-            return
         status = self.book.calls[line.sid].status
         if status is CallStatus.IN_PROGRESS:
             self._hang_up(line)
@@ -423,8 +367,8 @@ class Switchboard:
             self._finish(line, CallStatus.CANCELED, silently=status is CallStatus.QUEUED)
 
     def _finish(self, line: Line, status: CallStatus, *, silently: bool = False) -> None:
-        self._stop_timer(line)
-        for leg in list(line.legs):
+        line.close()
+        for leg in line.legs:
             self.drop(leg, CallStatus.COMPLETED if leg.answered_real else CallStatus.CANCELED)
         lasted = int(time.monotonic() - line.answered_real) if line.answered_real else 0
         if line.answered_real and status is CallStatus.CANCELED:
@@ -435,8 +379,6 @@ class Switchboard:
             call = self.book.calls.change(
                 line.sid, status=status, ended_at=now, updated_at=now, seconds=lasted, listening=False
             )
-        if line.script:
-            line.script.close()
         if not silently:
             extra = {"CallDuration": str(lasted), "Duration": str(-(-lasted // 60))}
             if call.record and line.answered_real:
@@ -444,7 +386,7 @@ class Switchboard:
                 extra |= {"RecordingSid": made.sid, "RecordingUrl": self.recording_url(made)}
             self._tell(line, "completed", extra=extra)
         if line.parent:
-            self._soon(line.parent, LegEnded(line.sid, status))
+            line.parent.soon(LegEnded(line.sid, status))
 
     def _tell(self, line: Line, event: str, status: str = "", *, extra: Mapping[str, str] | None = None) -> None:
         call = self.book.calls[line.sid]
@@ -491,10 +433,10 @@ class Switchboard:
         line = self._line_of(call)
 
         def act() -> None:
-            if line.sid in self._lines and self.book.calls[line.sid].status is CallStatus.RINGING:
+            if self.book.calls[line.sid].status is CallStatus.RINGING:
                 do(line)
 
-        self.agenda.later(0, act, lane=line.lane)
+        line.do(act)
 
 
 def _verdict(call: Call, is_machine: bool) -> str:

@@ -123,6 +123,17 @@ def test_a_second_call_finds_the_phone_busy(client: Client, sandbox: Sandbox, ph
     assert sandbox.phone(NIA).call
 
 
+def test_a_ring_that_is_long_over_by_the_clock_keeps_no_line_busy(
+    client: Client, sandbox: Sandbox, pharmacy: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_CLOCK", "2026-03-01T03:00:00Z@0,0")
+    first = ring(client, pharmacy, sandbox, timeout=25)
+    monkeypatch.setenv("NOTIFIER_CLOCK", "2026-03-01T03:05:00Z@0,0")
+    second = ring(client, pharmacy, sandbox, timeout=25)
+    assert sandbox.phone(NIA).ringing.sid == second
+    assert client.calls(first).fetch().status == "no-answer"
+
+
 def test_silence_falls_through_the_gather(client: Client, sandbox: Sandbox, pharmacy: Service) -> None:
     ring(client, pharmacy, sandbox)
     nia = sandbox.phone(NIA)
