@@ -1,19 +1,37 @@
-"""A ledger of its own for a test: SQLite with every table, and a keyring."""
+"""A ledger of its own for a test: SQLite as the migrations make it, and a keyring."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session, sessionmaker
 
-from notifier import db, sealing
+from notifier import db, migrations, sealing
+
+KEY = Fernet.generate_key().decode()
+
+
+@cache
+def _template() -> bytes:
+    """An empty, migrated database: made once a run, because migrations take their time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template.db")
+        engine = db.connect(f"sqlite:///{path}")
+        migrations.upgrade(engine)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        engine.dispose()
+        return path.read_bytes()
 
 
 def books(folder: Path) -> sessionmaker[Session]:
     """Sessions on a new, empty database in `folder`."""
-    engine = db.connect(f"sqlite:///{folder / 'books.db'}")
-    db.Base.metadata.create_all(engine)
-    sealing.use(sealing.Keyring((Fernet.generate_key().decode(),), lambda: b"k" * 32))
-    return db.sessions(engine)
+    sealing.use(sealing.Keyring((KEY,), lambda: b"k" * 32))
+    path = folder / "books.db"
+    path.write_bytes(_template())
+    return db.sessions(db.connect(f"sqlite:///{path}"))
 
 
 PHARMACY = """

@@ -135,7 +135,7 @@ def fallback(
 def unwanted_because(facts: PlanFacts, contact_id: UUID | None, event_id: UUID | None) -> str:
     """Why a message that was planned is wanted no more, in words for a coordinator."""
     if facts.state in SILENT:
-        return f"the plan is {facts.state}"
+        return "the patient died" if facts.state is PlanState.DECEASED else f"the plan is {facts.state}"
     person = next((person for person in facts.recipients if person.contact_id == contact_id), None)
     if person is None:
         return "this person is no longer told"
@@ -272,9 +272,12 @@ def _moments(step: Step, facts: PlanFacts, journey: Journey, now: datetime, hori
         if event.kind is not step.about or (step.until_answered and step.asks in event.answered):
             continue
         if base := _anchored(step, event, facts, journey):
-            yield _Moment(
-                _shifted(base, step, facts.zone), f"event:{event.id}:{event.starts_at.isoformat()}:{step.key}", event
-            )
+            yield _Moment(_shifted(base, step, facts.zone), _event_key(event, step), event)
+
+
+def _event_key(event: EventFacts, step: Step) -> str:
+    """Why this message exists; the same words for the same instant, in whatever zone it was told."""
+    return f"event:{event.id}:{event.starts_at.astimezone(UTC).isoformat()}:{step.key}"
 
 
 def _anchored(step: Step, event: EventFacts, facts: PlanFacts, journey: Journey) -> datetime | None:

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from notifier import journal, tickets
 from notifier.catalog import Catalog
 from notifier.core.planning import SILENT
-from notifier.core.states import PlanState
+from notifier.core.states import MessageState, PlanState
 from notifier.core.vocabulary import EventKind, Role, Source, Urgency
 from notifier.details import PlanDetails
 from notifier.enrolment import events
 from notifier.enrolment.replanning import replan
 from notifier.errors import Invalid, Refused
-from notifier.models import Patient, TherapyPlan
+from notifier.models import Message, Patient, TherapyPlan
 
 CHECKLIST = ("medication", "dosing_schedule", "duration", "supplies", "storage")
 
@@ -158,11 +158,24 @@ def end(
     by: str,
     now: datetime,
 ) -> None:
-    """The therapy is over; for a patient who died nothing at all is sent any more. Raises Refused if it is over."""
+    """The therapy is over. For a patient who died every plan is, and nothing waits any more. Raises Refused if it was.
+
+    Some last messages of an ended plan still go: how are you, when do we collect the gear.
+    """
     to = PlanState.DECEASED if deceased else PlanState.ENDED
     if not journal.advance(session, plan, to, now=now, by=by, why=reason, resume_to=None, paused_until=None):
         raise Refused(f"This plan is {plan.state} already.")
     replan(session, plan, catalog=catalog, now=now, by=by)
+    if not deceased:
+        return
+    for other in plan.patient.plans:
+        if other is not plan and other.state is not PlanState.DECEASED:
+            end(session, other, reason, deceased=True, catalog=catalog, by=by, now=now)
+    waiting = select(Message).where(
+        Message.patient_id == plan.patient_id, Message.staff_id.is_(None), Message.state == MessageState.PLANNED
+    )
+    for message in session.scalars(waiting).all():
+        journal.advance(session, message, MessageState.CANCELLED, now=now, by=by, why="the patient died")
 
 
 def roll_forward(session: Session, *, catalog: Catalog, now: datetime) -> None:

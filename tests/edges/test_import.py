@@ -1,5 +1,6 @@
 """A pharmacy's export becomes patients, plans and deliveries; what is wrong with it is named."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from notifier.models import CareEvent, Contact, Message, Patient, TherapyPlan
 from notifier.patients_file import Fault
 from tests.books import PHARMACY, books
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)  # Monday, nine in the morning in New York
 CATALOG = catalog.load()
 ROW = {
@@ -199,6 +201,17 @@ def test_however_the_file_is_written(session, delimiter):
     result = load(session, file(turned, delimiter=delimiter, bom=True))
     assert counts(result) == (1, 0, 0)
     assert result.ignored_columns == ("route_code",)
+
+
+def test_a_pharmacys_whole_export(session):
+    pharmacy.apply(session, (SAMPLES / "pharmacy.toml").read_text(), by="test", now=NOW)
+    data = (SAMPLES / "pharmacy_export.csv").read_bytes()
+    listed = json.loads((SAMPLES / "pharmacy_export.faults.json").read_text())
+    first = load(session, data)
+    assert counts(first) == (282, 18, 0)
+    assert first.faults == tuple(Fault(**fault) for fault in listed["faults"])
+    assert list(first.ignored_columns) == listed["ignored_columns"]
+    assert counts(load(session, data, NOW + timedelta(hours=1))) == (0, 18, 282)
 
 
 # --- bad rows -----------------------------------------------------------------------------------------------------
