@@ -128,7 +128,9 @@ def test_every_page_is_named_labelled_and_fits(clinic: Clinic, nia: str, window:
     page = window(width, 844)
     sign_in(page, clinic, nia)
     for path in PAGES:
-        page.goto(clinic.world.url + path.format(ticket=otis.tickets[0].number, patient=otis.row.id))
+        answer = page.goto(clinic.world.url + path.format(ticket=otis.tickets[0].number, patient=otis.row.id))
+        assert answer is not None
+        assert answer.status == 200, path
         assert page.evaluate(FAULTS) == [], path
         assert "Mockridge" not in page.title()
         assert "Mockridge" not in page.url
