@@ -65,16 +65,18 @@ def dispatch() -> None:
     drain_urgent()
 
 
-def _attend(inbound_id: UUID) -> None:
+def _attend(inbound_id: UUID, *, readable: bool = True) -> None:
     try:
         with transaction() as session:
-            inbox.attend(session, inbound_id, catalog=current().catalog, now=clock.now())
+            inbox.attend(session, inbound_id, catalog=current().catalog, now=clock.now(), readable=readable)
     except (BaseTimeoutException, SQLAlchemyError):
         raise  # the database is away or busy: the row stays as it is, and the next tick tries again
-    except Exception as error:  # noqa: BLE001  a fault of ours must not stand between the other texts and their readers
+    except Exception as error:  # noqa: BLE001  a fault of ours must not stand between a patient and a nurse
         log.error("could not read inbound %s: %s", inbound_id, where(error))
         with transaction() as session:
-            inbox.failed_to_read(session, inbound_id)
+            enough = inbox.failed_to_read(session, inbound_id)
+        if enough and readable:
+            _attend(inbound_id, readable=False)
 
 
 def escalate() -> None:

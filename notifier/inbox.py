@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from notifier import enrolment, journal, paging_answers, sealing, tickets
@@ -29,6 +29,8 @@ from notifier.core.vocabulary import (
 from notifier.db import add_once
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, TherapyPlan, Ticket
 
+TRIES = 2  # faults of ours in reading one text, before a nurse reads it
+UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, intent=Intent.OTHER)
 PROMPT_LIVES = timedelta(hours=24)
 ANSWER_AGAIN = timedelta(minutes=3)  # at most one answer of a kind in this time
 STILL_OPEN = {PlanState.ENDED, PlanState.DECEASED}
@@ -77,9 +79,11 @@ def waiting(session: Session, *, limit: int = 200) -> Sequence[uuid.UUID]:
     ).all()
 
 
-def failed_to_read(session: Session, inbound_id: uuid.UUID) -> None:
-    """Count a fault of ours in reading it: the row stays RECEIVED and is tried again."""
-    session.execute(update(Inbound).where(Inbound.id == inbound_id).values(failures=Inbound.failures + 1))
+def failed_to_read(session: Session, inbound_id: uuid.UUID) -> bool:
+    """Count a fault of ours in reading it: the row stays RECEIVED and is tried again. True: we have tried enough."""
+    inbound = session.get_one(Inbound, inbound_id)
+    inbound.failures += 1
+    return inbound.failures >= TRIES
 
 
 # --- read and acted on ----------------------------------------------------------------------------------------------
@@ -97,8 +101,11 @@ class _Told:
     plan: TherapyPlan | None
 
 
-def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: datetime) -> bool:
-    """Read what came in and act on it, once. False: somebody did already."""
+def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: datetime, readable: bool = True) -> bool:
+    """Read what came in and act on it, once. False: somebody did already.
+
+    Not `readable`: our reading of it failed again and again, so a nurse reads it instead.
+    """
     inbound = session.scalars(select(Inbound).where(Inbound.id == inbound_id).with_for_update()).one()
     if inbound.state is not InboundState.RECEIVED:
         return False
@@ -110,9 +117,9 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
         paging_answers.obey(session, inbound, staff, catalog=catalog, now=now)
         return _done(session, inbound, None, now=now)
     if contacts:
-        told = [_read(session, inbound, contact, contact.patient.site, catalog, now) for contact in contacts]
+        told = [_read(session, inbound, contact, contact.patient.site, catalog, readable) for contact in contacts]
     else:
-        told = [_read(session, inbound, None, site, catalog, now)]
+        told = [_read(session, inbound, None, site, catalog, readable)]
     first = min(told, key=lambda each: each.reading.urgency.rank)
     _answer(session, first, catalog=catalog, now=now)
     for each in told:
@@ -153,10 +160,12 @@ def _contacts(session: Session, sender_hash: str) -> list[Contact]:
 
 
 def _read(
-    session: Session, inbound: Inbound, contact: Contact | None, site: Site, catalog: Catalog, now: datetime
+    session: Session, inbound: Inbound, contact: Contact | None, site: Site, catalog: Catalog, readable: bool
 ) -> _Told:
     plan = _plan(session, contact.patient_id) if contact else None
     asked = _asked(session, inbound, contact)
+    if not readable:
+        return _Told(inbound, UNREAD, contact, asked, site, plan)
     last = _last_text(session, inbound)
     reading = triage.read(
         inbound.body,
@@ -289,7 +298,7 @@ def _ack_values(told: _Told, row: triage.Row | None, language: str, now: datetim
     return {
         "brand": told.site.brand,
         "phone": wording.written_phone(told.site.phone),
-        "minutes": {"es": f"en {minutes} min"}.get(language, f"in {minutes} min"),
+        "minutes": str(minutes),
         "today": today[evening],
     }
 

@@ -94,7 +94,8 @@ class _HttpClient(TwilioHttpClient):  # type: ignore[misc]
     """The SDK's client with a time limit on each call and a pool as wide as our threads."""
 
     def __init__(self) -> None:
-        super().__init__(timeout=(CONNECT_SECONDS, READ_SECONDS))
+        super().__init__(timeout=READ_SECONDS)
+        self.timeout = (CONNECT_SECONDS, READ_SECONDS)  # requests takes a pair; the SDK's own check only a number
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL, pool_connections=4)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)

@@ -5,14 +5,17 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import requests
 from sqlalchemy import select
+from twilio.request_validator import RequestValidator
 
 from notifier import enrolment, pharmacy, runtime, tickets
-from notifier.core.vocabulary import Administration, Channel, Flag, Line, Storage, Therapy, Topic
-from notifier.details import CaregiverDetails, ConsentDetails, DeliveryDetails, Item, PatientDetails, PlanDetails
-from notifier.models import CareEvent, Message, Patient, Staff, TherapyPlan, Ticket
+from notifier.core.states import EventState
+from notifier.core.vocabulary import Administration, Channel, EventKind, Flag, Line, Role, Storage, Therapy, Topic
+from notifier.enrolment import CaregiverDetails, ConsentDetails, DeliveryDetails, Item, PatientDetails, PlanDetails
+from notifier.models import CareEvent, Contact, Message, OnCallShift, Patient, Staff, TherapyPlan, Ticket
 from notifier.sandbox.phones import Phone
-from tests.world import World
+from tests.world import TOKEN, World
 
 PHARMACY = """
 [site.newyork]
@@ -348,3 +351,83 @@ class Clinic:
             row = tickets.get(session, ticket.id)
             tickets.acknowledge(session, row, tickets.Actor(person.name, person.id), now=self.now)
         self.world.settle()
+
+    def delivery_is(self, event: CareEvent, state: EventState) -> None:
+        """The driver says how it goes."""
+        with runtime.transaction() as session:
+            row = session.get_one(CareEvent, event.id)
+            enrolment.set_delivery_status(
+                session, row, state, catalog=runtime.current().catalog, by="driver", now=self.now
+            )
+        self.world.settle()
+
+    def delivered(self, event: CareEvent) -> None:
+        """The box is at the door."""
+        self.delivery_is(event, EventState.DONE)
+
+    def teaching(self, patient: PatientPerson, at: str) -> None:
+        """A teaching visit is set (local)."""
+        with runtime.transaction() as session:
+            plan = session.get_one(TherapyPlan, patient.plan.id)
+            enrolment.schedule_education(
+                session, plan, patient.local(at), "visit", catalog=runtime.current().catalog, by="Cora", now=self.now
+            )
+        self.world.settle()
+
+    def events(self, patient: PatientPerson) -> list[CareEvent]:
+        """The dated things of a plan."""
+        with runtime.reading() as session:
+            wanted = select(CareEvent).where(CareEvent.plan_id == patient.plan.id).order_by(CareEvent.starts_at)
+            return list(session.scalars(wanted).all())
+
+    def _done(self, patient: PatientPerson, kind: EventKind) -> None:
+        with runtime.transaction() as session:
+            wanted = select(CareEvent).where(CareEvent.plan_id == patient.plan.id, CareEvent.kind == kind)
+            event = session.scalars(wanted).one()
+            enrolment.set_event(
+                session, event, status=EventState.DONE, catalog=runtime.current().catalog, by="Nia", now=self.now
+            )
+        self.world.settle()
+
+    def taught(self, patient: PatientPerson) -> None:
+        """The teaching is signed."""
+        self._done(patient, EventKind.EDUCATION)
+
+    def first_dose_given(self, patient: PatientPerson) -> None:
+        """The nurse gave the first dose."""
+        self._done(patient, EventKind.FIRST_DOSE)
+
+    # --- looking and meddling ---
+
+    def contact(self, patient: PatientPerson) -> Contact:
+        """The patient's own phone as stored."""
+        with runtime.reading() as session:
+            wanted = select(Contact).where(Contact.patient_id == patient.row.id, Contact.relation == "self")
+            return session.scalars(wanted).one()
+
+    def handled(self, ticket: Ticket) -> None:
+        """Nia calls, reaches the patient and closes the ticket."""
+        nia = tickets.Actor("Nia Nurse")
+        with runtime.transaction() as session:
+            row = tickets.get(session, ticket.id)
+            catalog = runtime.current().catalog
+            tickets.log_contact(session, row, True, "drinks, rests", nia, catalog=catalog, now=self.now)
+            tickets.resolve(session, row, "reached_advised", "", nia, now=self.now)
+        self.world.settle()
+
+    def stranger(self, number: str) -> Person:
+        """Somebody whose number stands on no plan, or a helper's phone."""
+        return Person("stranger", self.sandbox.phone(number), self.world)
+
+    def post_sms(self, person: Person, sid: str, body: str) -> requests.Response:
+        """Twilio posts a text (again), signed."""
+        form = {"MessageSid": sid, "From": person.phone.number, "To": OUR_NUMBER, "Body": body, "NumMedia": "0"}
+        url = f"{self.world.url}/twilio/sms"
+        signature = RequestValidator(TOKEN).compute_signature(url, form)
+        return requests.post(url, data=form, headers={"X-Twilio-Signature": signature}, timeout=10)
+
+    def nobody_on_call(self, role: str) -> None:
+        """The roster has a hole."""
+        with runtime.transaction() as session:
+            for shift in session.scalars(select(OnCallShift).where(OnCallShift.role == Role(role))):
+                session.delete(shift)

@@ -1,5 +1,6 @@
 """The world of a test: real PostgreSQL, Redis, web and sandbox over HTTP, RQ run to the end, and a clock that jumps."""
 
+import logging
 import os
 import threading
 from datetime import UTC, datetime, timedelta
@@ -19,9 +20,9 @@ from notifier.models import Message, Ticket
 from notifier.sandbox import Sandbox
 from tests.servers import free_port
 
+logging.getLogger("werkzeug").setLevel(logging.WARNING)
 KEY = Fernet.generate_key().decode()
 ACCOUNT, TOKEN = "AC" + "5" * 32, "test-auth-token"
-URLS = {"database": "", "redis": ""}
 
 
 def settings_for(database_url: str, redis_url: str, web: str, twilio: str) -> dict[str, str]:
