@@ -70,8 +70,3 @@ def refused(error: Refused) -> Response:
 def http_error(error: HTTPException) -> Response:
     """Everything else that Flask itself refuses, or that broke."""
     return problems.from_http(error)
-
-
-for status in problems.KINDS:
-    if status in {400, 404, 405, 413, 415, 429, 500, 503}:
-        bp.register_error_handler(status, http_error)

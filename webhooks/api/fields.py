@@ -98,15 +98,24 @@ def _readable(text: str) -> str:
     return text
 
 
-Phone = Annotated[str, AfterValidator(_phone), WithJsonSchema({"type": "string", "pattern": E164})]
-Zone = Annotated[str, AfterValidator(_zone), Field(max_length=64, examples=["America/Los_Angeles"])]
-Language = Annotated[str, AfterValidator(_language), WithJsonSchema({"type": "string", "pattern": BCP47})]
-When = Annotated[AwareDatetime, AfterValidator(_instant), Field(description="ISO 8601 with an offset")]
-Day = Annotated[date, AfterValidator(_day)]
-LocalTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$"), Field(examples=["20:00"])]
+def _about(words: str) -> Any:
+    return Field(description=words)
+
+
+def _like(pattern: str, words: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": words})
+
+
+Phone = Annotated[str, AfterValidator(_phone), _like(E164, "E.164: `+15035550123`")]
+Zone = Annotated[str, AfterValidator(_zone), Field(max_length=64), _about("IANA: `America/Los_Angeles`")]
+Language = Annotated[str, AfterValidator(_language), _like(BCP47, "BCP 47: `en`, `es-MX`")]
+When = Annotated[AwareDatetime, AfterValidator(_instant), _about("ISO 8601 with an offset: `2026-12-02T10:00:00Z`")]
+Day = Annotated[date, AfterValidator(_day), _about("ISO 8601: `2026-12-30`")]
+LocalTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
+SiteKey = Annotated[Word, _about("the site's key, as in pharmacy.toml")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_readable)]
 # Answers are always in UTC ("...Z"), so that they sort and compare as text does.
-Instant = Annotated[datetime, Field(description="UTC, ISO 8601, ends in Z")]
+Instant = Annotated[datetime, _about("UTC: `2026-12-02T18:00:00Z`")]

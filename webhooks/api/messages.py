@@ -27,7 +27,7 @@ class Message(Told):
     state: MessageState
     why: str | None = Field(description="why it was cancelled, or failed")
     attempts: int
-    body: str = Field(description="the words as they left, or as they would leave now")
+    body: str | None = Field(description="the words as they left, or as they would leave now; null when wiped")
 
 
 class Messages(Told):
@@ -60,5 +60,5 @@ def _told(ask: Ask, row: models.Message) -> Message:
     return Message(
         **{name: getattr(row, name) for name in same.split()},
         recipient=str(row.contact_id) if caregiver else "patient",
-        body=row.body if row.body is not None else sending.words(row, ask.catalog),
+        body=row.body if row.attempts else sending.words(row, ask.catalog),
     )

@@ -1,5 +1,6 @@
 """The description of the API, made from the table of calls and the models: OpenAPI 3.1, and a page."""
 
+import json
 import re
 from functools import lru_cache
 from importlib.metadata import version
@@ -169,7 +170,12 @@ def as_page() -> str:
     """The document, for people."""
     document = description()
     return render_template(
-        "api/docs.html", document=document, operations=_by_tag(document), problems=KINDS, fields=_fields, type_of=_type
+        "api/docs.html",
+        document=document,
+        operations=_by_tag(document),
+        problems=KINDS,
+        fields=_fields,
+        inquiries=_inquiries,
     )
 
 
@@ -181,6 +187,15 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _inquiries(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parameters of one call as rows of a table."""
+    return [
+        {"name": one["name"], "type": _type(one["schema"]), "meaning": _meaning({**one["schema"], **one})}
+        for one in operation["parameters"]
+        if one["in"] == "query"
+    ]
+
+
 def _fields(name: str) -> list[dict[str, Any]]:
     """The fields of one schema as rows of a table: name, type, needed or not, meaning."""
     schema = description()["components"]["schemas"][name]
@@ -190,10 +205,28 @@ def _fields(name: str) -> list[dict[str, Any]]:
             "name": field,
             "type": _type(kind),
             "needed": field in needed,
-            "meaning": kind.get("description", ""),
+            "shape": _shape(kind),
+            "meaning": _meaning(kind),
         }
         for field, kind in schema.get("properties", {}).items()
     ]
+
+
+def _meaning(kind: dict[str, Any]) -> str:
+    """What a field means, and what it is when it is left out."""
+    ways = [kind, *kind.get("anyOf", [])]
+    meaning = next((way["description"] for way in ways if "description" in way), "")
+    default = kind.get("default")
+    if default in (None, "", []) or "default" in meaning:
+        return str(meaning)
+    return "; ".join(filter(None, [meaning, f"default: `{json.dumps(default)}`"]))
+
+
+def _shape(kind: dict[str, Any]) -> str:
+    """The name of the shape that a field holds, or a list of; "" for plain values."""
+    inner = kind.get("items", kind)
+    name = inner.get("$ref", "").rpartition("/")[2]
+    return name if name and "properties" in description()["components"]["schemas"][name] else ""
 
 
 def _type(kind: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    limit: int = Field(100, ge=1, le=1000, description="how many items at most")
+    limit: int = Field(100, ge=1, le=1000, description="how many items at most, 1 to 1000")
     cursor: Annotated[
         Place | None,
         BeforeValidator(decode),

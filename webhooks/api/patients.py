@@ -12,7 +12,7 @@ from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails
 from notifier.errors import Invalid
 from webhooks.api import pages
 from webhooks.api.calls import Answer, Ask, call
-from webhooks.api.fields import Asked, ExternalId, Instant, Language, Name, Phone, Told, When, Word, Zone, absent
+from webhooks.api.fields import Asked, ExternalId, Instant, Language, Name, Phone, SiteKey, Told, When, Zone, absent
 from webhooks.api.same import must_equal
 
 TAG = "Patients"
@@ -69,7 +69,7 @@ class NewPatient(Asked):
     """A person on home infusion."""
 
     external_id: ExternalId = Field(description="your own id of the patient, unique in the site")
-    site: Word
+    site: SiteKey
     given_name: Name
     family_name: Name
     phone: Phone
@@ -173,7 +173,7 @@ class Patients(Told):
 class Search(pages.Page):
     """Which patients."""
 
-    site: Word | None = None
+    site: SiteKey | None = None
     external_id: ExternalId | None = None
 
 

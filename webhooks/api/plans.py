@@ -47,7 +47,9 @@ class NewPlan(Asked):
     supplies: list[Item] = Field(default_factory=list, max_length=200)
     infusion_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60)
     reminders: list[LocalTime] = Field(
-        default_factory=list, max_length=24, description="dose reminders that the patient asked for, local times"
+        default_factory=list,
+        max_length=24,
+        description="local times at which the patient wants to be reminded: `20:00`",
     )
     flags: list[Flag] = Field(default_factory=list, max_length=len(Flag), description="what makes the plan dangerous")
     prescriber: Name | None = None

@@ -13,7 +13,7 @@ from notifier.core.vocabulary import TEAMS, Role, Scope, Source, Urgency, most_u
 from notifier.errors import Invalid, Refused
 from webhooks.api import pages
 from webhooks.api.calls import Answer, Ask, call
-from webhooks.api.fields import Asked, Instant, Nothing, Text, Told, Word
+from webhooks.api.fields import Asked, Instant, Nothing, SiteKey, Text, Told, Word
 
 TAG = "Tickets"
 READERS = (Scope.READ, Scope.TICKETS)
@@ -72,7 +72,7 @@ class Reply(Ticket):
 class Search(pages.Page):
     """Which tickets."""
 
-    site: Word | None = None
+    site: SiteKey | None = None
     state: TicketState | None = None
     urgency: Urgency | None = None
     role: Role | None = None
