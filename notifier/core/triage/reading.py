@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from notifier.core.triage.context import Context, Standing
-from notifier.core.triage.lexicon import Finding, Span
+from notifier.core.triage.lexicon import Finding
 from notifier.core.triage.numbers import Quantity, Scene, celsius, quantities, temperature_kind, vitals
 from notifier.core.triage.optout import opts_out, starts_with_stop
+from notifier.core.triage.prompts import QUIET, Text, in_the_light_of, worry_left
 from notifier.core.triage.rules import Rules
 from notifier.core.triage.values import Evidence, Reading, Row
 from notifier.core.triage.words import Word, split
@@ -28,18 +29,7 @@ QUESTIONS = frozenset(
         *("WARMUP_Q", "PREMED_Q", "ELIGIBILITY_Q", "REFERRAL_Q", "CLEAN_SPACE", "MIXING_HELP", "LAB_Q", "DOCTOR_APPT"),
     }
 )
-QUIET = frozenset(("OK_FINE", "THANKS", "TAPBACK", "AUTO_REPLY", "HELP", "SPAM_ABUSE"))  # never beside a need
 _SUPPOSED = {"pump": "DEVICE_QUESTION", "line": "EDUCATION"}
-_YES_NO = {
-    Prompt.DELIVERY_CONFIRM: ("DELIVERY_CONFIRM", "DELIVERY_CHANGE"),
-    Prompt.DELIVERED_CHECK: ("DELIVERY_RECEIVED", "DELIVERY_LOST"),
-    Prompt.FIRST_DOSE_READY: ("OK_FINE", "FIRST_DOSE_PROBLEM"),
-    Prompt.CHECK_IN: ("UNKNOWN", "NOT_WELL"),  # yes, I am well? yes, a problem? A person asks.
-    Prompt.TEMPERATURE: ("UNKNOWN", "OK_FINE"),
-    Prompt.SUPPLY_COUNT: ("UNKNOWN", "UNKNOWN"),
-    Prompt.DOSE_DONE: ("DOSE_DONE", "MISSED_DOSE"),
-    None: ("DELIVERY_CONFIRM", "OK_FINE"),
-}
 _INSTRUCTION = re.compile(
     r"\b(?:Reply|Responda) (?:FEVER|MISSING|DAMAGED|YES|OK|NOT OK|CHANGE|STOP|HELP|LATE|CALL|READY|DONE|WET|LOW|START|"
     r"BIEN|MAL|FALTA|ROTO|SI|CAMBIAR|ALTO|AYUDA|TARDE|LISTO|LLAMEME|MOJADO|POCO)\b[^.!?\n]*[.!?\n]?"
@@ -49,26 +39,6 @@ SETTLED = frozenset(
 )
 _RUN = 5  # words in a row that, equal to ours, are a quotation
 LONGEST = 4000  # characters; the longest text a phone can send has 1600
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A text made ready: its words without marks, and what they say."""
-
-    raw: str
-    words: list[Word]
-    spans: Mapping[str, Sequence[Span]]
-    commas: frozenset[int]
-    asks: bool  # it holds a question mark
-
-    def covers(self, name: str, at: int) -> bool:
-        return any(span.start <= at < span.end for span in self.spans.get(name, ()))
-
-    def is_only(self, name: str) -> bool:
-        """Whether the whole text says this class, courtesies apart."""
-        rest = {number for number in range(len(self.words)) if not self.covers("courtesy", number)}
-        said = {number for span in self.spans.get(name, ()) for number in range(span.start, span.end)}
-        return bool(said) and rest <= said
 
 
 def read(
@@ -100,10 +70,10 @@ def read(
         present = [one for one in present if not one.used <= stop or _urgency(one, rules).is_red]
         present = [*(one for one in present if one.kind not in QUIET | {"START"}), Finding("STOP", stop, 0)]
     explained = {number for finding in found for number in finding.used}
-    present = _in_the_light_of(prompt, present, negated, prepared, rules)
-    if {finding.kind for finding in present} <= SETTLED and _worry_left(prepared, explained):
+    present = in_the_light_of(prompt, present, negated, prepared)
+    if {finding.kind for finding in present} <= SETTLED and worry_left(prepared, explained):
         present = [Finding("UNKNOWN", frozenset(), 0)]
-    return _answer(text, rules, flags, present, prepared, negated, temperature)
+    return _answer(text, rules, flags, present, prepared, negated, temperature, prompt=prompt)
 
 
 @dataclass(frozen=True)
@@ -120,7 +90,7 @@ def _reaction(text: str, rules: Rules) -> _Reaction | None:
     return _Reaction(" " * found.end() + text[found.end() :], bool(found["doubt"]))
 
 
-def _prepare(raw: str, rules: Rules, last_outbound: str) -> _Text:
+def _prepare(raw: str, rules: Rules, last_outbound: str) -> Text:
     everything = split(raw, rules.spelling)
     if last_outbound:
         everything = _without_quotes(everything, split(last_outbound, rules.spelling))
@@ -132,7 +102,7 @@ def _prepare(raw: str, rules: Rules, last_outbound: str) -> _Text:
         elif word.text in ",-/:" or word.text in ".;!?\n":
             commas.add(len(words))
     asks = any(word.kind == "mark" and word.text == "?" for word in everything)
-    return _Text(raw, words, rules.lexicon.spans(words), frozenset(commas), asks)
+    return Text(raw, words, rules.lexicon.spans(words), frozenset(commas), asks)
 
 
 def _without_quotes(words: list[Word], ours: list[Word]) -> list[Word]:
@@ -148,7 +118,7 @@ def _without_quotes(words: list[Word], ours: list[Word]) -> list[Word]:
     return [word for number, word in enumerate(words) if number not in quoted]
 
 
-def _find(text: _Text, rules: Rules, prompt: Prompt | None) -> tuple[list[Finding], float | None]:
+def _find(text: Text, rules: Rules, prompt: Prompt | None) -> tuple[list[Finding], float | None]:
     """Every finding of words and numbers, and the highest temperature stated."""
     found = rules.lexicon.findings(text.words, text.spans)
     code = _whole_reply(text, rules)
@@ -172,7 +142,7 @@ def _find(text: _Text, rules: Rules, prompt: Prompt | None) -> tuple[list[Findin
     return found, max((value for value, _ in readings), default=None)
 
 
-def _asked_whether(finding: Finding, readings: Sequence[tuple[float, Quantity]], text: _Text) -> bool:
+def _asked_whether(finding: Finding, readings: Sequence[tuple[float, Quantity]], text: Text) -> bool:
     """ "Is 99.9 a fever?" tells a reading; the word fever only asks about it."""
     numbers = {number for _, quantity in readings for number in range(quantity.start, quantity.end)}
     if finding.kind != "FEVER" or finding.used & numbers:
@@ -184,7 +154,7 @@ def _asked_whether(finding: Finding, readings: Sequence[tuple[float, Quantity]],
     )
 
 
-def _whole_reply(text: _Text, rules: Rules) -> str | None:
+def _whole_reply(text: Text, rules: Rules) -> str | None:
     everything = tuple(word.text for word in text.words)
     polite = tuple(word.text for number, word in enumerate(text.words) if not text.covers("courtesy", number))
     return rules.whole.get(everything) or rules.whole.get(polite)
@@ -263,70 +233,6 @@ def _compounded(findings: list[Finding], rules: Rules) -> list[Finding]:
     return made
 
 
-def _in_the_light_of(
-    prompt: Prompt | None, findings: list[Finding], negated: Sequence[str], text: _Text, rules: Rules
-) -> list[Finding]:
-    """The findings with what the prompt makes of a bare answer, and with something where there was nothing."""
-    needs = [finding for finding in findings if finding.kind not in QUIET]
-    yes, no = _YES_NO[prompt]
-    whole = frozenset(range(len(text.words)))
-    if not [
-        one for one in needs if prompt is None or one.kind not in ("DELIVERY_CONFIRM", "DELIVERY_RECEIVED", "DOSE_DONE")
-    ]:
-        bare = _bare_answer(prompt, text, yes, no)
-        if bare:
-            return [Finding(bare, whole, 0)]
-    if needs:
-        if (
-            prompt in (None, Prompt.DELIVERY_CONFIRM)
-            and _begins_with_yes(text)
-            and all(one.kind not in ("DELIVERY_CHANGE", "DELIVERY_CANCEL", "STOP", "DELIVERY_CONFIRM") for one in needs)
-        ):
-            needs.append(Finding("DELIVERY_CONFIRM", frozenset((0,)), 0))
-        return needs
-    for kind in ("TAPBACK", "AUTO_REPLY", "HELP", "SPAM_ABUSE", "OK_FINE"):
-        if any(finding.kind == kind for finding in findings):
-            return [finding for finding in findings if finding.kind == kind]
-    if findings and not negated:
-        return findings
-    if negated:
-        kind = "DELIVERY_RECEIVED" if set(negated) <= {"MISSING", "MISSING_MED", "DAMAGED", "WRONG_ITEM"} else "OK_FINE"
-        return [Finding(kind, whole, 0)]
-    return [Finding("OK_FINE" if _chatter(text) else "UNKNOWN", frozenset(), 0)]
-
-
-def _begins_with_yes(text: _Text) -> bool:
-    return text.covers("yes", 0) and len(text.words) > 1 and (text.covers("contrast", 1) or text.covers("joint", 1))
-
-
-def _bare_answer(prompt: Prompt | None, text: _Text, yes: str, no: str) -> str | None:
-    if prompt is Prompt.SUPPLY_COUNT:
-        counted = quantities(text.words)
-        if text.is_only("none_left"):
-            return "OUT_OF_MED"
-        if counted and len(text.words) <= 6:
-            return "OUT_OF_MED" if counted[0].value == 0 else "LOW_SUPPLY" if counted[0].value <= 2 else "OK_FINE"
-    if prompt is Prompt.DELIVERED_CHECK and text.is_only("not_yet"):
-        return "DELIVERY_LATE"
-    if text.is_only("no"):
-        return no
-    if prompt is Prompt.FIRST_DOSE_READY and text.is_only("ready"):
-        return yes
-    if text.is_only("yes") or (prompt is not None and text.is_only("fine") and yes != "UNKNOWN"):
-        return yes
-    return None
-
-
-def _chatter(text: _Text) -> bool:
-    """Small talk, and nothing that could be a need: no word of a body, a device, a worry or a request."""
-    return "chat" in text.spans and not {"worry", "matter", "idiom"} & text.spans.keys()
-
-
-def _worry_left(text: _Text, explained: set[int]) -> bool:
-    """Whether a word of worry stands that no finding explains: then a person looks, however cheerful the rest."""
-    return any(not explained & set(range(span.start, span.end)) for span in text.spans.get("worry", ()))
-
-
 def _intent(kinds: Sequence[str], prompt: Prompt | None, asks: bool) -> Intent:
     if "STOP" in kinds:
         return Intent.OPT_OUT
@@ -346,7 +252,7 @@ def _answer(
     rules: Rules,
     flags: frozenset[Flag],
     findings: Sequence[Finding],
-    text: _Text,
+    text: Text,
     negated: Sequence[str],
     temperature: float | None,
     doubtful: bool = False,
