@@ -518,7 +518,8 @@ def list_patients(
     session: Session, *, site: str | None, external_id: str | None, after: Place | None, limit: int
 ) -> Sequence[Patient]:
     """Patients with their people, the oldest record first, beginning after that place."""
-    found = select(Patient).where(*_after(Patient.created_at, Patient.id, after)).options(*_WHOLE)
+    people = selectinload(Patient.contacts)
+    found = select(Patient).where(*_after(Patient.created_at, Patient.id, after)).options(people)
     if site is not None:
         found = found.where(Patient.site_key == site)
     if external_id is not None:
