@@ -10,7 +10,7 @@ from pathlib import Path
 
 from notifier.errors import NotifierError
 
-GRACE = 3.5  # real seconds to end by itself before it is ended
+GRACE = 3.0  # real seconds to end by itself before it is ended
 DEATHS, WITHIN = 3, 60.0  # so many deaths within so many seconds: it will not live
 
 

@@ -24,7 +24,7 @@ from notifier.demo import chores, people
 from notifier.details import DeliveryDetails
 from notifier.models import Message, Ticket
 from notifier.runtime import current, reading, transaction
-from notifier.sandbox import Receipts, Sandbox
+from notifier.sandbox import Receipts, Sandbox, desk
 from notifier.sandbox.records import Person
 from notifier.sandbox.server import Server
 
@@ -233,13 +233,14 @@ def phone_book(samples: list[people.Sample]) -> list[Person]:
         language = own.language or "en"
         found.append(Person(own.phone, sample.name, "patient", language, sample.note, zone))
         for helper in own.caregivers:
-            note = f"{helper.relationship.capitalize()} of {sample.name}"
+            note = f"{helper.relationship} of {sample.name}"
             found.append(Person(helper.phone, helper.name, "caregiver", helper.language or language, note, zone))
-    for staff in people.pharmacy()["staff"].values():
+    rungs = {shift["staff"]: "backup" if shift["rung"] else "on call" for shift in people.pharmacy()["rota"]}
+    for key, staff in people.pharmacy()["staff"].items():
         zone = sites[staff["sites"][0]]["timezone"]
-        found.append(Person(staff["phone"], staff["name"], staff["roles"][0], "en", ", ".join(staff["roles"]), zone))
+        found.append(Person(staff["phone"], staff["name"], staff["roles"][0], "en", rungs.get(key, ""), zone))
     answering = people.pharmacy()["last_resort"]["phone"]
-    found.append(Person(answering, "Answering service", "last_resort", "en", "When all others fail"))
+    found.append(Person(answering, "Answering service", "last resort", "en", "when nobody else answers"))
     return found
 
 
@@ -281,6 +282,7 @@ def main() -> None:
         for sample in samples:
             past.remember(sample)
         past.live()
+        desk.look_at(sandbox.book, [person.number for person in sandbox.book.people.all()])
     web.stop()
 
 
