@@ -114,7 +114,7 @@ class PatientChange(Asked):
 
     def changes(self) -> dict[str, Any]:
         """Only what the caller named, as enrolment takes it."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        given = self.given()
         if "consents" in given:
             given["consents"] = _consent_details(self.consents)
         if "caregivers" in given:
