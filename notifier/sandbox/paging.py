@@ -11,22 +11,23 @@ from notifier.sandbox.resources import Json
 R = TypeVar("R")
 
 
-def page(
-    name: str, rows: Sequence[R], path: str, args: Mapping[str, str], sid: Callable[[R], str], show: Callable[[R], Json]
-) -> Json:
+def page(name: str, rows: Sequence[R], path: str, args: Mapping[str, str], show: Callable[[R], Json]) -> Json:
     """One page of `rows` (newest first) under `name`, with the addresses of its neighbours."""
     size = min(max(_whole(args.get("PageSize"), 50), 1), 1000)
     number = _whole(args.get("Page"), 0)
     start, cursor = 0, args.get("PageToken", "")[2:]
-    if cursor:
-        start = next((place + 1 for place, row in enumerate(rows) if sid(row) == cursor), len(rows))
-    shown = rows[start : start + size]
     kept = {key: value for key, value in args.items() if key not in ("Page", "PageToken", "PageSize")}
+
+    def sid(row: R) -> str:
+        return str(show(row)["sid"])
 
     def address(page_number: int, token: str = "") -> str:
         more = {"PageSize": str(size), "Page": str(page_number), **({"PageToken": f"PA{token}"} if token else {})}
         return f"{path}?{urlencode({**kept, **more})}"
 
+    if cursor:
+        start = next((place + 1 for place, row in enumerate(rows) if sid(row) == cursor), len(rows))
+    shown = rows[start : start + size]
     before = rows[start - size - 1] if start > size else None
     return {
         "page": number,

@@ -24,7 +24,8 @@ from notifier.sandbox.post import Alert, Post, Receipts
 from notifier.sandbox.rates import Rates
 from notifier.sandbox.records import Call, Direction, Person, Text
 from notifier.sandbox.refusals import Refusal
-from notifier.sandbox.rest import rest_api
+from notifier.sandbox.rest import messages_and_calls
+from notifier.sandbox.rest_account import account_and_numbers
 from notifier.sandbox.server import Server
 from notifier.sandbox.texts import Texts, keep_schedule
 
@@ -54,6 +55,7 @@ class Sandbox:
         self.keys = {account_sid: auth_token, **({api_key: api_secret} if api_key else {})}
         self.born = clock.now()
         self.slowness = 2.0
+        self.in_flight: set[int] = set()  # the threads that answer the REST API now
         self.stopping = threading.Event()
         self.sky = Sky()
         self.book = Book(Path(state_file) if state_file else None)
@@ -192,9 +194,8 @@ class Sandbox:
         app = Flask("notifier.sandbox")
         app.config["PROPAGATE_EXCEPTIONS"] = True  # the server turns a dropped connection into silence
         app.json.sort_keys = False  # type: ignore[attr-defined]
-        app.register_blueprint(rest_api(self))
-        app.register_blueprint(pages(self))
-        app.register_blueprint(acts(self))
+        for part in (messages_and_calls, account_and_numbers, pages, acts):
+            app.register_blueprint(part(self))
 
         @app.errorhandler(NotFound)
         def not_found(error: NotFound) -> tuple[Response, int]:

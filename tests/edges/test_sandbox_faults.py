@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -9,7 +10,8 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
 from notifier.sandbox import Sandbox
-from tests.edges.sandbox_world import ADA, NIA, PHARMACY, client_of, sandbox_for, service
+from tests.edges.sandbox_world import ADA, NIA, PHARMACY, SID, TOKEN, client_of, sandbox_for, service
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -72,6 +74,19 @@ def test_slow_is_not_lost(client: Client, sandbox: Sandbox) -> None:
     began = time.monotonic()
     text(client)
     assert time.monotonic() - began >= 0.1
+
+
+def test_each_answer_tells_how_many_are_being_given(sandbox: Sandbox) -> None:
+    def told() -> str:
+        url = f"{sandbox.url}/2010-04-01/Accounts/{SID}/Messages.json"
+        return requests.get(url, auth=(SID, TOKEN), timeout=5).headers["Twilio-Concurrent-Requests"]
+
+    sandbox.fault("hang")
+    with client_of(sandbox, seconds=30) as client, ThreadPoolExecutor() as pool:
+        hanging = pool.submit(text, client)
+        wait_until(lambda: told() == "2", "another request is under way")
+        sandbox.stopping.set()
+        assert isinstance(hanging.exception(timeout=10), requests.ConnectionError)
 
 
 def test_a_fault_may_be_meant_for_one_number_and_a_few_times(client: Client, sandbox: Sandbox) -> None:
