@@ -79,7 +79,7 @@ def board(session: Session, wanted: Wanted, urgency: Urgency, limit: int) -> Seq
 def board_counts(session: Session, wanted: Wanted) -> dict[Urgency, int]:
     """How many tickets of each urgency a board would show."""
     found = select(Ticket.urgency, func.count()).where(*wanted.conditions()).group_by(Ticket.urgency)
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def emergencies(session: Session, sites: Sites) -> Sequence[Ticket]:
@@ -473,7 +473,7 @@ class Figures:
 
 def figures(session: Session, now: datetime) -> Figures:
     """Counts of what there is and what waits."""
-    by_state = dict(session.execute(select(Message.state, func.count()).group_by(Message.state)).tuples().all())
+    by_state = dict(session.execute(select(Message.state, func.count()).group_by(Message.state)).all())
     unresolved = (
         select(Ticket.urgency, Ticket.role, Ticket.state, func.count())
         .where(Ticket.state != TicketState.RESOLVED)
