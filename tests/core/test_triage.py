@@ -178,6 +178,8 @@ CONTEXT = [
     ("ya se me quito la fiebre", ("PAST_HISTORY",)),
     ("had hives two weeks ago but they went away", ("PAST_HISTORY",)),
     ("last year i had sepsis", ("PAST_HISTORY",)),
+    ("i was dizzy yesterday but fine now", ("PAST_HISTORY",)),
+    ("ayer estaba mareada", ("PAST_HISTORY",)),
     ("what if I get a fever?", ("SIDE_EFFECT_Q",)),
     ("y si me da fiebre?", ("SIDE_EFFECT_Q",)),
     ("do I have to worry about fever", ("SIDE_EFFECT_Q",)),
@@ -198,13 +200,20 @@ def test_context_puts_words_where_they_belong(text: str, kinds: tuple[str, ...],
     assert read(text, rules).kinds == kinds
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("fever broke this am but its back 101", "fever gone then came back", "still have a fever", "fever?"),
-        *("what if it goes higher i have a fever now", "had chills after my flush this morning"),
-    ],
-)
+NOW = [
+    *("fever broke this am but its back 101", "fever gone then came back", "still have a fever", "fever?"),
+    *("what if it goes higher i have a fever now", "had chills after my flush this morning"),
+    *("he had chills since yesterday", "had fever yesterday and today", "had a rash last week that never went away"),
+    *("had my picc put in last week and the site is red", "got the line last month site is red and hot"),
+    *(
+        "tuve escalofrios ayer y hoy tambien",
+        "tiene fiebre desde ayer",
+        "i was in the hospital last week my arm is swollen",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", NOW)
 def test_what_is_back_or_still_there_is_now(text: str, rules: Rules) -> None:
     assert read(text, rules).urgency is Urgency.URGENT
 

@@ -133,45 +133,47 @@ class Context:
         return False
 
     def _past(self, finding: Finding, emergency: bool) -> bool:
-        sentence = finding.sentence
-        if emergency:
-            verbs = [span for span in self._said("past_verb", sentence) if span.end <= finding.first]
-            return (
-                bool(verbs)
-                and any(not self._recent(span) for span in self._said("long_ago", sentence))
-                and not self._current()
-            )
-        if self._current():
+        """Whether it is over: said to be gone, or told as a thing of the past; and nothing says that it is back.
+
+        An emergency is over only when its date is long past.
+        """
+        if self._said("current"):
             return False
+        dates = self._said("long_ago", finding.sentence)
+        if emergency:
+            recent = self._said("recent_past")
+            return self._told_as_past(finding, [date for date in dates if not _overlaps(date, recent)])
+        if self._said_gone(finding):
+            return True
+        return self._told_as_past(finding, [*dates, *self._said("recent_past", finding.sentence)])
+
+    def _said_gone(self, finding: Finding) -> bool:
         for cue in self._said("resolved"):
-            if (
-                cue.sentence == sentence
-                and 0 <= cue.start - finding.last <= 7
-                and not self._parted(finding.last + 1, cue.start)
-            ):
+            if self._is("negation", cue.start - 1) or self._is("wont", cue.start - 1):
+                continue  # "never went away", "not gone"
+            gap = cue.start - finding.last
+            if cue.sentence == finding.sentence and 0 <= gap <= 7 and not self._contrasted(finding.last + 1, cue.start):
                 return True
-            if cue.sentence == sentence + 1 and self._opens(cue) and finding.last + 8 > cue.start:
+            opens = all(word.sentence < cue.sentence for word in self.words[: max(0, cue.start - 2)])
+            if cue.sentence == finding.sentence + 1 and opens and gap <= 8:
                 return True
-        for cue in self._said("resolved_before", sentence):
-            if 0 <= finding.first - cue.end <= 3 and not self._parted(cue.end, finding.first):
-                return True
-        verbs = [span for span in self._said("past_verb", sentence) if finding.first - span.end <= 4]
-        return bool(verbs) and bool(self._said("long_ago", sentence) or self._said("recent_past", sentence))
-
-    def _recent(self, span: Span) -> bool:
-        return any(other.start <= span.start and span.end <= other.end for other in self._said("recent_past"))
-
-    def _current(self) -> bool:
-        return bool(self._said("current"))
-
-    def _opens(self, cue: Span) -> bool:
-        """Whether a cue stands at the start of its sentence."""
-        return all(word.sentence < cue.sentence for word in self.words[: max(0, cue.start - 2)])
-
-    def _parted(self, start: int, end: int) -> bool:
         return any(
-            self._is("terminator", number) and not self._is("current", number) for number in range(start, end)
-        ) and any(self._is("contrast", number) for number in range(start, end))
+            0 <= finding.first - cue.end <= 3 and not self._contrasted(cue.end, finding.first)
+            for cue in self._said("resolved_before", finding.sentence)
+        )
+
+    def _told_as_past(self, finding: Finding, dates: Sequence[Span]) -> bool:
+        """ "Had fever last week", "last year i had sepsis"; not "had my line put in last week and the site is red"."""
+        for verb in self._said("past_verb", finding.sentence):
+            told = self.words[verb.end : finding.last + 1]
+            if not 0 <= finding.first - verb.end <= 4 or any(word.text in _NOW for word in told):
+                continue
+            if any(date.start > finding.last or date.end <= verb.start for date in dates):
+                return True
+        return False
+
+    def _contrasted(self, start: int, end: int) -> bool:
+        return any(self._is("contrast", number) for number in range(start, end))
 
     def _supposed(self, finding: Finding) -> bool:
         cues = [*self._said("what_if"), *self._said("asks_about")]
@@ -193,4 +195,5 @@ def _overlaps(span: Span, others: Sequence[Span]) -> bool:
     return any(span.start < other.end and other.start < span.end for other in others)
 
 
+_NOW = frozenset(("is", "are", "am", "esta", "estan", "es", "y", "and"))
 _ARTICLES = frozenset(("a", "an", "the", "of", "un", "una", "el", "la", "los", "las", "de", "en", "in", "to", "at"))

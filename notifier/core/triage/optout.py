@@ -16,7 +16,8 @@ def opts_out(words: Sequence[Word], spans: Mapping[str, Sequence[Span]]) -> froz
     if plain and set(plain) <= doubled:
         return frozenset(plain)
     for span in spans.get("stop_request", ()):
-        return frozenset(range(span.start, span.end))
+        if not _covered("us", span.end, spans):  # "no more texting you" is a promise, not a request
+            return frozenset(range(span.start, span.end))
     return None
 
 
