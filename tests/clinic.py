@@ -374,11 +374,11 @@ class Clinic:
             )
         self.world.settle()
 
-    def events(self, patient: PatientPerson) -> list[CareEvent]:
-        """The dated things of a plan."""
+    def next_delivery(self, patient: PatientPerson) -> CareEvent:
+        """The plan's last delivery by its window."""
         with runtime.reading() as session:
-            wanted = select(CareEvent).where(CareEvent.plan_id == patient.plan.id).order_by(CareEvent.starts_at)
-            return list(session.scalars(wanted).all())
+            wanted = select(CareEvent).where(CareEvent.plan_id == patient.plan.id, CareEvent.kind == EventKind.DELIVERY)
+            return session.scalars(wanted.order_by(CareEvent.starts_at.desc())).first()
 
     def _done(self, patient: PatientPerson, kind: EventKind) -> None:
         with runtime.transaction() as session:
