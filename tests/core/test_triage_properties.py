@@ -44,7 +44,7 @@ texts = st.one_of(
 additions = st.one_of(st.text(max_size=80), st.lists(st.sampled_from(WORDS), max_size=10).map(" ".join))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=texts, prompt=st.one_of(st.none(), st.sampled_from(Prompt)), flags=st.frozensets(st.sampled_from(Flag)))
 @example(text="", prompt=None, flags=frozenset())
 @example(text="\x00\ud800 \u0301\u200d1/0 9.9.9.9.9", prompt=Prompt.TEMPERATURE, flags=frozenset())
@@ -64,7 +64,7 @@ def test_any_text_gets_a_reading_that_hangs_together(text: str, prompt: Prompt |
     assert reading.urgency.rank <= unflagged.urgency.rank
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(emergency=st.sampled_from(EMERGENCIES), more=additions)
 def test_nothing_said_after_it_makes_an_emergency_less(emergency: str, more: str) -> None:
     assert read(f"{emergency} {more}", RULES).urgency is Urgency.EMERGENCY
