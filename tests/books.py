@@ -26,9 +26,14 @@ def _template() -> bytes:
         return path.read_bytes()
 
 
+def use_keys() -> None:
+    """Keys of the test's own, so that sealing asks no database for any."""
+    sealing.use(sealing.Keyring((KEY,), lambda: b"k" * 32))
+
+
 def books(folder: Path) -> sessionmaker[Session]:
     """Sessions on a new, empty database in `folder`."""
-    sealing.use(sealing.Keyring((KEY,), lambda: b"k" * 32))
+    use_keys()
     path = folder / "books.db"
     path.write_bytes(_template())
     return db.sessions(db.connect(f"sqlite:///{path}"))

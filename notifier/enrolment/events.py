@@ -206,7 +206,6 @@ def book(
         **facts,
     )
     session.add(event)
-    session.flush()
     journal.note(session, event, f"{kind}.scheduled", now=now, by=by)
     return event
 

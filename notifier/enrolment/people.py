@@ -1,5 +1,6 @@
 """Who is told, on which phone, in which language, and what each person agreed to."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: st
     if find_patient(session, site.key, details.external_id):
         raise Refused("A patient with this external_id is enrolled at this site already.")
     patient = Patient(
+        id=uuid.uuid4(),
         site=site,
         site_key=site.key,
         external_id=details.external_id,
@@ -40,6 +42,8 @@ def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: st
         created_at=now,
     )
     own = Contact(
+        id=uuid.uuid4(),
+        patient_id=patient.id,
         relation="self",
         name=f"{details.given_name} {details.family_name}",
         phone=details.phone,
@@ -115,12 +119,14 @@ def record_consent(
     Withdrawn: what was to leave by that channel is cancelled at once. Given: the caller replans.
     """
     said = at or now
-    newest = session.scalars(
-        select(ConsentRecord)
-        .where(ConsentRecord.contact_id == contact.id, ConsentRecord.channel == channel)
-        .order_by(ConsentRecord.at.desc())
-        .limit(1)
-    ).first()
+    newest = None
+    if contact.consent(channel) is not Consent.UNKNOWN:
+        newest = session.scalars(
+            select(ConsentRecord)
+            .where(ConsentRecord.contact_id == contact.id, ConsentRecord.channel == channel)
+            .order_by(ConsentRecord.at.desc())
+            .limit(1)
+        ).first()
     if (
         newest
         and newest.phone_hash == contact.phone_hash
@@ -135,7 +141,6 @@ def record_consent(
         contact.sms_consent = consent
     else:
         contact.voice_consent = consent
-    session.flush()
     journal.note(session, contact, f"consent.{consent}", now=now, by=by, detail=f"{channel}: {source}")
     if consent is Consent.WITHDRAWN:
         _silence(session, contact, channel, by=by, now=now)
@@ -186,6 +191,8 @@ def _caregivers(
         contact = known.get(phone_hash)
         if contact is None:
             contact = Contact(
+                id=uuid.uuid4(),
+                patient_id=patient.id,
                 phone=details.phone,
                 phone_hash=phone_hash,
                 sms_consent=Consent.UNKNOWN,

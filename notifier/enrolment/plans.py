@@ -1,5 +1,6 @@
 """Therapy plans: received, verified, paused, resumed, ended."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ def add_plan(
     if find_plan(session, patient.site_key, details.external_id):
         raise Refused("A plan with this external_id exists at this site already.")
     plan = TherapyPlan(
+        id=uuid.uuid4(),
+        patient_id=patient.id,
         patient=patient,
         site_key=patient.site_key,
         state=PlanState.RECEIVED,
@@ -39,7 +42,6 @@ def add_plan(
         **columns(details),
     )
     session.add(plan)
-    session.flush()
     journal.note(session, plan, "therapy_plan.received", now=now, by=by)
     events.book(session, plan, EventKind.FIRST_DOSE, details.first_dose_at, _dose_ends(details), by=by, now=now)
     replan(session, plan, catalog=catalog, now=now, by=by)

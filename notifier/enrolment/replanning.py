@@ -80,9 +80,9 @@ def _event_facts(event: CareEvent, answered: frozenset[Prompt]) -> EventFacts:
 
 def replan(session: Session, plan: TherapyPlan, *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM) -> None:
     """Make the plan's unsent messages and its state agree with the facts. What has left is never touched."""
-    session.flush()
     if plan.verified_at is None:
         return  # nothing was ever planned
+    session.flush()
     # One at a time for each plan, or two would plant the same message.
     session.execute(select(TherapyPlan.id).where(TherapyPlan.id == plan.id).with_for_update())
     facts = facts_of(session, plan)

@@ -26,7 +26,7 @@ from notifier.core.vocabulary import (
 from notifier.details import CaregiverDetails, ConsentDetails, DeliveryDetails, Item, PatientDetails, PlanDetails
 from notifier.errors import Invalid, Refused
 from notifier.models import AuditEvent, CareEvent, Message, Patient, TherapyPlan, Ticket
-from tests.books import PHARMACY, books
+from tests.books import PHARMACY, books, use_keys
 
 NEW_YORK = ZoneInfo("America/New_York")
 CATALOG = catalog.load()
@@ -405,6 +405,7 @@ def test_everything_leaves_a_line_in_the_journal_without_a_name_or_a_phone(sessi
 
 
 def test_many_workers_plan_one_patient_once(database_url):
+    use_keys()
     engine = db.connect(database_url)
     sessions = db.sessions(engine)
     with sessions() as session:
