@@ -61,7 +61,7 @@ def _near(spelling: Spelling, word: str) -> str | None:
     if not found or len(found[0]) < 5:
         return None
     meant, slips = str(found[0]), found[1]
-    return meant if slips < 2 or len(word) > 9 or _bones(meant) == _bones(word) else None
+    return meant if slips < 2 or _bones(meant) == _bones(word) else None
 
 
 def _bones(word: str) -> str:
