@@ -26,11 +26,12 @@ PICKUP_LASTS = timedelta(hours=2)
 def schedule_delivery(
     session: Session, plan: TherapyPlan, details: DeliveryDetails, *, catalog: Catalog, by: str, now: datetime
 ) -> CareEvent:
-    """A delivery is set. Raises Invalid, Refused."""
+    """A delivery is set. Raises Invalid, and Refused for a plan that is over.
+
+    The caller has looked with `find_event`; the unique key refuses a second one.
+    """
     _check_window(details.window_start, details.window_end)
     _check_not_over(plan)
-    if find_event(session, plan, EventKind.DELIVERY, details.external_id):
-        raise Refused("A delivery with this external_id exists already.")
     event = book(
         session,
         plan,

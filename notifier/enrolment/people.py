@@ -14,21 +14,22 @@ from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent
 from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
 from notifier.enrolment.replanning import replan, welcome
-from notifier.errors import Invalid, Refused
+from notifier.errors import Invalid
 from notifier.models import ConsentRecord, Contact, Message, Patient, Site
 from notifier.sealing import lookup
 
 
 def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: str, now: datetime) -> Patient:
-    """A new patient with their phone, helpers and consents; the consent text is planned. Raises Invalid, Refused."""
+    """A new patient with their phone, helpers and consents; the consent text is planned. Raises Invalid.
+
+    The caller has looked with `find_patient`; of two who look at once, the ledger's unique key refuses the second.
+    """
     site = session.get(Site, details.site)
     if site is None:
         raise Invalid({"site": "no such site"})
     zone = details.timezone or site.timezone
     if not is_zone(zone):
         raise Invalid({"timezone": "no such time zone"})
-    if find_patient(session, site.key, details.external_id):
-        raise Refused("A patient with this external_id is enrolled at this site already.")
     patient = Patient(
         id=uuid.uuid4(),
         site=site,

@@ -26,11 +26,12 @@ CHECKLIST = ("medication", "dosing_schedule", "duration", "supplies", "storage")
 def add_plan(
     session: Session, patient: Patient, details: PlanDetails, *, catalog: Catalog, by: str, now: datetime
 ) -> TherapyPlan:
-    """A course of therapy, received and not yet verified, with its first dose as an event. Raises Invalid, Refused."""
+    """A course of therapy, received and not yet verified, with its first dose as an event. Raises Invalid.
+
+    The caller has looked with `find_plan`; the unique key refuses a second one.
+    """
     if faults := details.faults(patient.timezone):
         raise Invalid(faults)
-    if find_plan(session, patient.site_key, details.external_id):
-        raise Refused("A plan with this external_id exists at this site already.")
     plan = TherapyPlan(
         id=uuid.uuid4(),
         patient_id=patient.id,

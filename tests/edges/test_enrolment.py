@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from notifier import catalog, db, enrolment, pharmacy
@@ -121,7 +122,7 @@ def test_who_says_yes_is_welcomed_at_once_by_day(session, plan):
 
 
 def test_a_patient_is_enrolled_once_and_at_a_site_that_exists(session, plan):
-    with pytest.raises(Refused):
+    with pytest.raises(IntegrityError), session.begin_nested():
         enrolment.enrol(session, IVY, **how())
     with pytest.raises(Invalid, match="no such site"):
         enrolment.enrol(session, PatientDetails("P-2", "mars", "A", "B", "+12125551002"), **how())
