@@ -1,5 +1,6 @@
 """An HTTP server on a thread: quiet, threaded, and gone without a trace when it is stopped."""
 
+import os
 import socket
 import threading
 from wsgiref.types import WSGIApplication
@@ -37,8 +38,9 @@ class Server:
         try:
             listener = socket.create_server((host, port), backlog=128)
         except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
             raise Misconfigured(
-                f"Port {port} on {host} cannot be used ({error.strerror}). Stop what uses it, or choose another port."
+                f"Port {port} on {host} cannot be used ({reason}). Stop what uses it, or choose another port."
             ) from None
         self._connections: set[socket.socket] = set()
         handler = type("Request", (QuietRequest,), {"open_connections": self._connections})
