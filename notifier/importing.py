@@ -15,7 +15,8 @@ from notifier.core.vocabulary import EventKind, Flag
 from notifier.details import CaregiverDetails, Item, PlanDetails
 from notifier.errors import Invalid, Refused
 from notifier.models import CareEvent, Site, TherapyPlan
-from notifier.patients_file import Fault, Row, SiteFacts, check, read
+from notifier.patients_file import OPTIONAL, REQUIRED, Row, SiteFacts, check
+from notifier.sheet import Fault, read
 
 BY = "import"
 # What the verbs call a thing, and the column that told it.
@@ -35,7 +36,7 @@ class Result:
 
 def load(session: Session, data: bytes, *, catalog: Catalog, now: datetime, by: str = BY) -> Result:
     """Load what is good in a CSV file. The same file twice changes nothing. Raises Invalid: it is no such file."""
-    sheet = read(data)
+    sheet = read(data, REQUIRED, REQUIRED + OPTIONAL)
     sites = {site.key: SiteFacts(site.timezone, site.languages) for site in session.scalars(select(Site))}
     rows, faults = check(sheet, sites, catalog.languages)
     helpers = _helpers(rows)

@@ -1,13 +1,11 @@
 """A pharmacy's export as values: rows of patients, plans and deliveries, all checked before any is loaded."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from notifier.core.phones import e164
@@ -21,7 +19,7 @@ from notifier.details import (
     PlanDetails,
     is_zone,
 )
-from notifier.errors import Invalid
+from notifier.sheet import Cells, Fault, Sheet
 
 REQUIRED = (
     *("site", "patient_id", "given_name", "family_name", "phone", "plan_id", "therapy", "line", "storage"),
@@ -42,15 +40,6 @@ _WHEN = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:?\d{
 _ITEM = re.compile(r"(?P<name>.+?)\s+[x×]\s*(?P<quantity>\d+)")
 
 Word = TypeVar("Word", bound=StrEnum)
-Cells = Mapping[str, str]
-
-
-class Fault(NamedTuple):
-    """What is wrong with one cell. Lines are counted as an editor does, the header is 1."""
-
-    line: int
-    column: str
-    reason: str
 
 
 class SiteFacts(NamedTuple):
@@ -80,60 +69,6 @@ class Row:
     education_at: datetime | None = None
     education_done: Done | None = None
     first_dose_done: Done | None = None
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The file as rows of cells by column, with the line on which each begins."""
-
-    rows: tuple[tuple[int, Cells], ...]
-    ignored_columns: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-
-
-# --- the file -----------------------------------------------------------------------------------------------------
-
-
-def read(data: bytes) -> Sheet:
-    """The rows of a CSV file (comma, semicolon or tab; with or without BOM). Raises Invalid: it is no such file."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise Invalid({"file": f"is not UTF-8 (line {line}); please save it as UTF-8"}) from None
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header = [name.strip().lower() for name in next(reader, [])]
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise Invalid(dict.fromkeys(missing, "the column is missing"))
-    if twice := {name for name in header if name and header.count(name) > 1}:
-        raise Invalid(dict.fromkeys(sorted(twice), "the column is there twice"))
-    rows: list[tuple[int, Cells]] = []
-    faults: list[Fault] = []
-    for line, cells in _records(reader, faults):
-        if len(cells) > len(header):
-            faults.append(Fault(line, header[-1], "more cells than the header has columns"))
-        elif any(cell.strip() for cell in cells):
-            rows.append((line, dict(zip(header, (cell.strip() for cell in cells), strict=False))))
-    ignored = tuple(name for name in header if name and name not in REQUIRED + OPTIONAL)
-    return Sheet(tuple(rows), ignored, tuple(faults))
-
-
-def _records(reader: Any, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line on which it begins; a broken one becomes a fault."""
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            unclosed = "unexpected end" in str(error)
-            faults.append(Fault(line, "row", "a quote is opened and never closed" if unclosed else f"not CSV: {error}"))
-            continue
-        if cells is None:
-            return
-        yield line, cells
 
 
 # --- the rows -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from notifier.core.states import EventState, MessageState, PlanState
 from notifier.core.vocabulary import Channel, Consent, EventKind, Therapy
 from notifier.errors import Invalid
 from notifier.models import CareEvent, Contact, Message, Patient, TherapyPlan
-from notifier.patients_file import Fault
+from notifier.sheet import Fault
 from tests.books import PHARMACY, books
 
 SAMPLES = Path(__file__).parents[1] / "samples"
