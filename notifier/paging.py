@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from notifier import journal
@@ -31,16 +31,18 @@ def due_to_escalate(session: Session, now: datetime) -> Sequence[Ticket]:
 
 def escalate(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime) -> bool:
     """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed."""
-    climbed = False
+    climbed = called = False
     ladder = rungs(session, ticket.urgency, catalog)
     for _ in range(len(ladder) + 1):
         if ticket.state is not TicketState.OPEN or ticket.escalate_at is None or ticket.escalate_at > now:
             return climbed
         rung = ladder[min(ticket.rung, len(ladder) - 1)]
         people = _people(session, ticket, rung, now)
+        if not people and not called and ticket.rung >= len(ladder) - 1:
+            people = _anybody(session, ticket, now)
         if not _climb(session, ticket, ladder, nobody=not people, now=now):
             return climbed
-        climbed = True
+        climbed, called = True, called or bool(people)
         session.add(
             Escalation(
                 ticket_id=ticket.id,
@@ -95,18 +97,33 @@ def rungs(session: Session, urgency: Urgency, catalog: Catalog) -> Sequence[rout
 def _people(session: Session, ticket: Ticket, rung: routing.LadderRung, now: datetime) -> list[Staff]:
     """Who holds this rung at this moment and has a phone."""
     if rung.who is Rung.LAST_RESORT:
-        wanted = select(Staff).where(Staff.key == LAST_RESORT)
-    else:
-        role = Role.SUPERVISOR if rung.who is Rung.SUPERVISOR else ticket.role
-        who = Rung.PRIMARY if rung.who is Rung.SUPERVISOR else rung.who
-        team = on_call(session, role, ticket.site, now)
-        wanted = select(Staff).where(Staff.id.in_(routing.holders(who, team)))
+        return _reachable(session, select(Staff).where(Staff.key == LAST_RESORT))
+    role = Role.SUPERVISOR if rung.who is Rung.SUPERVISOR else ticket.role
+    who = Rung.PRIMARY if rung.who is Rung.SUPERVISOR else rung.who
+    team = on_call(session, role, ticket.site, now)
+    return _reachable(session, select(Staff).where(Staff.id.in_(routing.holders(who, team))))
+
+
+def _anybody(session: Session, ticket: Ticket, now: datetime) -> list[Staff]:
+    """When a whole ladder names nobody: the supervisor, else the answering service."""
+    for who in (Rung.SUPERVISOR, Rung.LAST_RESORT):
+        if found := _people(session, ticket, routing.LadderRung(who, Channel.SMS, 0), now):
+            return found
+    return []
+
+
+def _reachable(session: Session, wanted: Select[Staff]) -> list[Staff]:
     return [person for person in session.scalars(wanted) if person.active and person.phone]
 
 
 def on_call(session: Session, role: Role, site: Site, now: datetime) -> dict[int, list[uuid.UUID]]:
-    """Who holds each rung of a role at a site now: rung -> staff ids."""
-    rows = session.scalars(select(OnCallShift).where(OnCallShift.role == role, OnCallShift.site.in_((site.key, "*"))))
+    """Who holds each rung of a role at a site now: rung -> staff ids. Without a roster: whoever has the role."""
+    wanted = select(OnCallShift).where(OnCallShift.role == role, OnCallShift.site.in_((site.key, "*")))
+    rows = session.scalars(wanted).all()
+    if not rows:  # no roster for this role here: whoever has it
+        staff = session.scalars(select(Staff).where(Staff.active)).all()
+        having = [each.id for each in staff if role in each.roles and (not each.sites or site.key in each.sites)]
+        return {0: having} if having else {}
     shifts = [
         routing.Shift(
             row.staff_id,

@@ -431,3 +431,8 @@ class Clinic:
         with runtime.transaction() as session:
             for shift in session.scalars(select(OnCallShift).where(OnCallShift.role == Role(role))):
                 session.delete(shift)
+
+    def leaves(self, key: str) -> None:
+        """A member of staff no longer works here."""
+        with runtime.transaction() as session:
+            session.scalars(select(Staff).where(Staff.key == key)).one().active = False

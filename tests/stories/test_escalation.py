@@ -135,7 +135,23 @@ def test_a_routine_question_at_night_waits_for_the_morning(clinic, clock):
 
 
 def test_an_empty_rung_is_skipped_at_once(clinic, clock):
-    clinic.nobody_on_call("nurse")
+    for nurse in ("nia", "bo"):
+        clinic.leaves(nurse)
     ivy = clinic.active("Ivy")
     ivy.texts("FEVER")
     assert clinic.sue.calls == 1
+
+
+def test_a_role_without_a_roster_is_paged_at_whoever_has_it(clinic):
+    clinic.nobody_on_call("delivery")
+    ivy = clinic.active("Ivy")
+    ivy.texts("please pick up the empty sharps box")
+    assert clinic.dee.is_paged
+
+
+def test_a_ticket_for_a_role_that_nobody_has_reaches_the_supervisor(clinic):
+    clinic.nobody_on_call("delivery")
+    clinic.leaves("dee")
+    ivy = clinic.active("Ivy")
+    ivy.texts("please pick up the empty sharps box")
+    assert clinic.sue.is_paged
