@@ -17,7 +17,7 @@ from notifier import clock, enrolment, inbox, paging, reconcile, sending, ticket
 from notifier.provider import Order, Unreachable
 from notifier.runtime import current, reading, transaction
 
-THREADS = 16
+THREADS = 32
 DRAIN_SECONDS = 20.0  # after this a job rings for another and ends, so that a worker never looks dead
 log = logging.getLogger(__name__)
 

@@ -123,8 +123,28 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
         account_sid=os.environ["TWILIO_ACCOUNT_SID"],
         auth_token=os.environ["TWILIO_AUTH_TOKEN"],
         public_base_url=os.environ["PUBLIC_BASE_URL"],
+        api_key=os.environ.get("TWILIO_API_KEY", ""),
+        api_secret=os.environ.get("TWILIO_API_SECRET", ""),
         state_file=data,
+        numbers=_our_numbers(),
+        ready=lambda url: click.echo(f"The sandbox answers at {url}, and the pocket phones with it."),
     )
+
+
+def _our_numbers() -> list[str]:
+    """The numbers of the sites, where the database is there to ask; the rest become ours when a text leaves by them."""
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from notifier.models import Site
+    from notifier.runtime import reading
+
+    try:
+        with reading() as session:
+            sites = session.scalars(select(Site)).all()
+    except (NotifierError, SQLAlchemyError):
+        return []
+    return sorted({number for site in sites for number in (site.sms_from, site.voice_from) if number})
 
 
 # --- set-up -------------------------------------------------------------------------------------------------------
@@ -297,9 +317,15 @@ def catalog() -> None:
 def catalog_check() -> None:
     """Check journeys, templates, ladders and lexicons."""
     from notifier import catalog as shipped
+    from notifier.catalog import check
 
     folder = os.environ.get("NOTIFIER_CATALOG")
     found = shipped.load(Path(folder) if folder else None)
+    faults = check.faults(found)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        sys.exit(1)
     click.echo(
         f"The catalog is in order: {len(found.messages)} messages in {', '.join(found.languages)}, "
         f"{len(found.journeys.steps)} steps, {len(found.rules.rows)} triage rows."

@@ -60,7 +60,7 @@ def test_only_the_provider_speaks_to_twilio():
 
 def test_verbs_read_no_clock_and_open_no_transaction():
     for verb in VERBS:
-        assert offenders(f"notifier/{verb}.py", "notifier.clock", "notifier.runtime") == []
+        assert offenders(f"notifier/{verb}", "notifier.clock", "notifier.runtime") == []
 
 
 def test_webhooks_run_no_jobs_and_jobs_know_no_web():
