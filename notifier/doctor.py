@@ -1,12 +1,13 @@
 """`notifier doctor`: is everything there that the service needs, and how to mend what is not. It changes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import redis
 from sqlalchemy import Connection, select, text
@@ -18,7 +19,7 @@ from notifier import clock, migrations, paging, queries, runtime
 from notifier.config import TWILIO, Settings
 from notifier.core.vocabulary import TEAMS
 from notifier.errors import NotifierError
-from notifier.models import Secret, Site
+from notifier.models import Secret, Site, Staff
 from notifier.provider import Unreachable
 
 SECONDS = 3  # how long to wait for anything
@@ -187,13 +188,19 @@ def _plain(url: str) -> str:
 
 
 def _on_call(session: Session, site: Site, now: datetime) -> Finding:
-    missing = [role.value for role in TEAMS if not paging.on_call(session, role, site, now)]
+    missing = [role.value for role in TEAMS if not _can_be_paged(session, paging.on_call(session, role, site, now))]
     return Finding(
         f"on call, {site.key}",
         not missing,
         f"nobody now for {', '.join(missing)}" if missing else "somebody for every role now",
-        "add a [[rota]] for it to pharmacy.toml and run `notifier apply`: its tickets go up the ladder at once",
+        "give each role a [[rota]] in pharmacy.toml that is never empty, and run `notifier apply`",
     )
+
+
+def _can_be_paged(session: Session, team: Mapping[int, Sequence[UUID]]) -> bool:
+    people = [person for rung in team.values() for person in rung]
+    found = select(Staff.id).where(Staff.id.in_(people), Staff.active, Staff.phone_hash.is_not(None))
+    return session.scalars(found.limit(1)).first() is not None
 
 
 # --- clocks -------------------------------------------------------------------------------------------------------
