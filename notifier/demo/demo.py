@@ -94,7 +94,7 @@ def _processes(console: str, phones: str, folder: Folder) -> dict[str, list[str]
 
 def _settle(folder: Folder, environment: Mapping[str, str], stop: threading.Event) -> None:
     """The first start: make the pharmacy and let its patients live their last days."""
-    click.echo("Letting a small pharmacy live through its last weeks (about ten seconds, the first time only) ...")
+    click.echo("Letting a small pharmacy live through its last weeks (this first time only) ...")
     folder.begin_anew()
     begins = _first_morning()
     ports = [str(urlsplit(environment[name]).port) for name in ("PUBLIC_BASE_URL", "TWILIO_API_BASE_URL")]

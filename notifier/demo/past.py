@@ -31,7 +31,7 @@ from notifier.sandbox.server import Server
 BY = "Cora Makebelieve"
 CALLED = "Went through it together on the phone."
 SIGN_IN = "demo@pharmko.example"
-UNTOUCHED = timedelta(minutes=50)  # before the demo begins nobody answers any more: that is left to whoever plays
+UNTOUCHED = timedelta(minutes=110)  # before the demo begins nobody answers any more: that is left to whoever plays
 ANSWERS = {
     Prompt.DELIVERY_CONFIRM: {"en": "YES", "es": "SI"},
     Prompt.DELIVERED_CHECK: {"en": "OK", "es": "OK"},
