@@ -1,6 +1,6 @@
 # Everything a person needs: `make demo` to see it, `make test` to trust it. Each does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint bench chaos lock clean
+.PHONY: help setup dev demo test lint bench chaos pictures lock clean
 
 PY := .venv/bin/python
 
@@ -38,6 +38,11 @@ bench: dev
 
 chaos: dev
 	$(PY) -m pytest tests/edges -k "killed or away or race" $(ARGS)
+
+# The README's pictures, taken anew.
+pictures: dev
+	@sh .ci/browser
+	$(PY) -m tests.browser.pictures
 
 # The lock files hold versions and hashes and no addresses. Needs uv, which is not needed for anything else.
 lock:
