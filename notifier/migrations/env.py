@@ -6,8 +6,6 @@ from notifier import models  # noqa: F401  the tables
 from notifier.db import Base
 
 connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection, target_metadata=Base.metadata, transactional_ddl=True, render_as_batch=False
-)
+context.configure(connection=connection, target_metadata=Base.metadata, transactional_ddl=True, render_as_batch=False)
 with context.begin_transaction():
     context.run_migrations()
