@@ -1,5 +1,6 @@
 """The demo's processes: each started in a group of its own, watched, started again, and stopped with all it started."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -97,9 +98,9 @@ def _end(children: Sequence[Child]) -> None:
     for child in children:
         child.ask_to_end()
     deadline = time.monotonic() + GRACE
-    while any(child.is_running for child in children) and time.monotonic() < deadline:
-        time.sleep(0.02)
     for child in children:
-        child.signal_group(signal.SIGKILL)
         if child.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            child.signal_group(signal.SIGKILL)  # it and whatever it left
             child.process.wait()

@@ -27,6 +27,7 @@ LEAVES = timedelta(minutes=-45)  # the driver, before the window opens
 ARRIVES = timedelta(minutes=40)  # after it
 LASTS = timedelta(minutes=60)  # a visit that says nothing else
 CLOSES, OVER = time(12), timedelta(days=1)  # a plan is closed at noon of the day after its last
+DAY = timedelta(days=1)
 BY = "the demo"
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def main() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     logs.configure(current().settings.log_format)
+    rolled = clock.now()
     while not stop.wait(1.0):
         now = clock.now()
         try:
@@ -96,6 +98,10 @@ def main() -> None:
             if chores and chores[0].at <= now:
                 with transaction() as session:
                     run(session, catalog=current().catalog, now=now)
+            if now - rolled >= DAY:  # the clock process does this by real time, which is too rare for a fast demo
+                with transaction() as session:
+                    enrolment.roll_forward(session, catalog=current().catalog, now=now)
+                rolled = now
         except OperationalError:
             log.warning("the database is busy; trying again")
 

@@ -27,7 +27,6 @@ BEGINS = hour(9, 59, 45)  # just before the check-ins of 10:00
 HOST = "127.0.0.1"
 PHONES = 10  # the phones' port lies so far above the console's
 PATIENCE = 60.0  # real seconds for everything to answer
-SIGN_IN = "demo@pharmko.example"
 
 
 def run(port: int, speed: float, data: Path) -> None:
@@ -228,7 +227,7 @@ def _welcome(folder: Folder, clock: Time, console: str, phones: str) -> str:
   The demo is running. In Portland it is {local:%A %-I:%M %p}{pace}.
 
   Console         {bold[0]}
-                  {SIGN_IN}   password {folder.secrets()["DEMO_PASSWORD"]}
+                  {people.SIGN_IN}   password {folder.secrets()["DEMO_PASSWORD"]}
   Pocket phones   {bold[1]}
 
   Be Otis and reply FEVER: he reads a safe answer, Nell's phone is paged, and the ticket stands on top of

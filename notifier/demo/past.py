@@ -30,7 +30,6 @@ from notifier.sandbox.server import Server
 
 BY = "Cora Makebelieve"
 CALLED = "Went through it together on the phone."
-SIGN_IN = "demo@pharmko.example"
 UNTOUCHED = timedelta(minutes=110)  # before the demo begins nobody answers any more: that is left to whoever plays
 ANSWERS = {
     Prompt.DELIVERY_CONFIRM: {"en": "YES", "es": "SI"},
@@ -91,7 +90,7 @@ class Past:
         now = clock.now()
         with transaction() as session:
             chores.run(session, catalog=current().catalog, now=now)
-            if now - self._rolled >= timedelta(days=1):
+            if now - self._rolled >= chores.DAY:
                 self._rolled = now
                 enrolment.roll_forward(session, catalog=current().catalog, now=now)
         while self._is_due(now):
@@ -259,7 +258,7 @@ def main() -> None:
     migrations.upgrade(parts.engine)
     with transaction() as session:
         pharmacy.apply(session, people.PHARMACY.read_text(encoding="utf-8"), by="the demo", now=start)
-        access.create_user(session, SIGN_IN, Role.SUPERVISOR, os.environ["DEMO_PASSWORD"], now=start)
+        access.create_user(session, people.SIGN_IN, Role.SUPERVISOR, os.environ["DEMO_PASSWORD"], now=start)
     from webhooks.app import create_app
 
     settings = parts.settings

@@ -21,6 +21,7 @@ from notifier.core.vocabulary import (
 )
 from notifier.details import CaregiverDetails, ConsentDetails, Item, PatientDetails, PlanDetails
 
+SIGN_IN = "demo@pharmko.example"  # a member of staff in pharmacy.toml
 FORM = "intake form v3"
 PHARMACY = Path(__file__).with_name("pharmacy.toml")
 PATIENTS = Path(__file__).with_name("patients.toml")
