@@ -95,6 +95,7 @@ def _rules(data: Mapping[str, Mapping[str, Any]]) -> Rules:
             if isinstance(row, dict)
             for replies in row.get("whole", {}).values()
             for each in replies
+            if phrase(each, spelling.known)  # a reply without a word, such as "?", would stand for every courtesy
         },
         instead_of={
             code: _codes(entry.get("instead_of", ()), rows) for code, entry in signs.items() if code != "compound"

@@ -31,3 +31,9 @@ def test_well_is_well_and_not_ok_is_not():
         assert triage.read(word, CATALOG.rules, prompt=asks).kinds == ("OK_FINE",), word
     for word in ("NOT OK", "MAL", "no", "not good"):
         assert triage.read(word, CATALOG.rules, prompt=asks).kinds == ("NOT_WELL",), word
+
+
+def test_thanks_are_thanks():
+    """Neither a call for help nor a yes: a courtesy that stands alone answers nothing."""
+    for word in ("thanks", "Thanks!", "thank you", "thank you so much", "gracias", "muchas gracias"):
+        assert triage.read(word, CATALOG.rules).kinds == ("THANKS",), word

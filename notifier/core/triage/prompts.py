@@ -69,9 +69,18 @@ class Text:
         return any(span.start <= at < span.end for span in self.spans.get(name, ()))
 
     def is_only(self, name: str) -> bool:
-        """Whether the whole text says this class, courtesies apart."""
+        """Whether the whole text says this class, courtesies apart; the "ya" of "thank ya" says nothing."""
+        polite = self.spans.get("courtesy", ())
         rest = {number for number in range(len(self.words)) if not self.covers("courtesy", number)}
-        said = {number for span in self.spans.get(name, ()) for number in range(span.start, span.end)}
+        said = {
+            number
+            for span in self.spans.get(name, ())
+            if not any(
+                other.start <= span.start and span.end <= other.end and other.end - other.start > span.end - span.start
+                for other in polite
+            )
+            for number in range(span.start, span.end)
+        }
         return bool(said) and rest <= said
 
 
