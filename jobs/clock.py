@@ -119,5 +119,7 @@ def run() -> None:
             if not was_away:
                 log.error("the database is away: %s", type(error).__name__)
             was_away = True
+        except Exception as error:  # noqa: BLE001  a fault about one row must not stop the clock for all the others
+            log.error("a tick failed: %s", tasks.where(error))
         stop.wait(max(0.0, TICK - (time.monotonic() - began)))
     step_down(holder)

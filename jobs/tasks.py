@@ -4,20 +4,26 @@ import functools
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from rq.timeouts import BaseTimeoutException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm import Session
 
 from jobs.queue import BULK, ring
 from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets
-from notifier.provider import Order, Unreachable
+from notifier.core.vocabulary import Channel
+from notifier.provider import Order, Seen, Unreachable
 from notifier.runtime import current, reading, transaction
 
 THREADS = 32
+# The time is up, the database is away or busy, or Twilio is away: no row is at fault.
+NOT_NOW = (BaseTimeoutException, OperationalError, InterfaceError, NoConnection, Unreachable)
 DRAIN_SECONDS = 20.0  # after this a job rings for another and ends, so that a worker never looks dead
 log = logging.getLogger(__name__)
 
@@ -28,6 +34,8 @@ class JobFailed(Exception):
 
 def where(error: BaseException) -> str:
     """The kind of an error and the line that raised it; its message may quote a patient and is left out."""
+    if isinstance(error, JobFailed):
+        return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {last.name} ({last.filename.rsplit('/', 1)[-1]}:{last.lineno})"
 
@@ -47,6 +55,21 @@ def job(do: Callable[..., None]) -> Callable[..., None]:
     return safely
 
 
+def each(do: Callable[[Any], object], rows: Iterable[object]) -> None:
+    """Do it for every row. One that fails stands in nobody's way: the others are done first, then the job fails."""
+    faults = []
+    for row in rows:
+        try:
+            do(row)
+        except NOT_NOW:
+            raise
+        except Exception as error:  # noqa: BLE001  raised below, stripped
+            faults.append(where(error))
+            log.error("passed over by %s: %s %s", do.__name__, row if isinstance(row, UUID) else "", faults[-1])
+    if faults:
+        raise JobFailed("; ".join(faults))
+
+
 @job
 def attend(inbound_id: str) -> None:
     """Read one text and act on it, and send at once what it planted."""
@@ -57,19 +80,25 @@ def attend(inbound_id: str) -> None:
 @job
 def dispatch() -> None:
     """All that cannot wait: texts nobody has read, tickets whose next rung is due, urgent messages."""
+    each(_do, (attend_waiting, lapse, escalate, drain_urgent))
+
+
+def _do(part: Callable[[], object]) -> None:
+    part()
+
+
+def attend_waiting() -> None:
+    """Read every text that nobody has read yet."""
     with reading() as session:
         waiting = inbox.waiting(session)
-    for inbound_id in waiting:
-        _attend(inbound_id)
-    escalate()
-    drain_urgent()
+    each(_attend, waiting)
 
 
 def _attend(inbound_id: UUID, *, readable: bool = True) -> None:
     try:
         with transaction() as session:
             inbox.attend(session, inbound_id, catalog=current().catalog, now=clock.now(), readable=readable)
-    except (BaseTimeoutException, SQLAlchemyError):
+    except NOT_NOW:
         raise  # the database is away or busy: the row stays as it is, and the next tick tries again
     except Exception as error:  # noqa: BLE001  a fault of ours must not stand between a patient and a nurse
         log.error("could not read inbound %s: %s", inbound_id, where(error))
@@ -79,16 +108,23 @@ def _attend(inbound_id: UUID, *, readable: bool = True) -> None:
             _attend(inbound_id, readable=False)
 
 
-def escalate() -> None:
-    """Reopen what has lapsed and climb what is overdue."""
+def lapse() -> None:
+    """Open again what was acknowledged and then left."""
     with transaction() as session:
         tickets.lapse(session, catalog=current().catalog, now=clock.now())
+
+
+def escalate() -> None:
+    """Climb what is overdue."""
     with reading() as session:
         due = [ticket.id for ticket in paging.due_to_escalate(session, clock.now())]
-    for ticket_id in due:
-        with transaction() as session:
-            ticket = tickets.get(session, ticket_id)
-            paging.escalate(session, ticket, catalog=current().catalog, now=clock.now())
+    each(_escalate, due)
+
+
+def _escalate(ticket_id: UUID) -> None:
+    with transaction() as session:
+        ticket = tickets.get(session, ticket_id)
+        paging.escalate(session, ticket, catalog=current().catalog, now=clock.now())
 
 
 def drain_urgent() -> None:
@@ -117,23 +153,45 @@ def _drain(*, urgent: bool) -> bool:
 
 
 def _claim(*, urgent: bool) -> list[Order] | None:
-    """A batch of orders, each claimed in a committed transaction. None: nothing is due."""
+    """A batch of orders, claimed in a committed transaction. None: nothing is due."""
+    ids: Sequence[UUID] = ()
+    try:
+        with transaction() as session:
+            ids = sending.due(session, urgent=urgent, now=clock.now(), limit=THREADS)
+            orders = _claim_all(session, ids)
+    except NOT_NOW:
+        raise
+    except Exception as error:  # noqa: BLE001  one of them is at fault: each by itself, so that the others leave
+        log.error("a batch could not be claimed: %s", where(error))
+        orders = [order for message_id in ids for order in _claim_apart(message_id)]
+    return orders if ids else None
+
+
+def _claim_all(session: Session, ids: Sequence[UUID]) -> list[Order]:
     settings = current().settings
-    with transaction() as session:
-        ids = sending.due(session, urgent=urgent, now=clock.now(), limit=THREADS)
-        claimed = [
-            sending.claim(
-                session,
-                message_id,
-                catalog=current().catalog,
-                public_base_url=settings.public_base_url,
-                now=clock.now(),
-                real_now=clock.real(),
-                lease=timedelta(seconds=settings.send_lease_seconds),
-            )
-            for message_id in ids
-        ]
-    return [order for order in claimed if order] if ids else None
+    return sending.claim_all(
+        session,
+        ids,
+        catalog=current().catalog,
+        public_base_url=settings.public_base_url,
+        now=clock.now(),
+        real_now=clock.real(),
+        lease=timedelta(seconds=settings.send_lease_seconds),
+    )
+
+
+def _claim_apart(message_id: UUID) -> list[Order]:
+    """One message alone; one that we cannot make ready is put off, and expires in the end as any other would."""
+    try:
+        with transaction() as session:
+            return _claim_all(session, [message_id])
+    except NOT_NOW:
+        raise
+    except Exception as error:  # noqa: BLE001  logged and journalled, stripped
+        log.error("message %s could not be made ready: %s", message_id, where(error))
+        with transaction() as session:
+            sending.put_off(session, message_id, where(error), now=clock.now(), pace=clock.speed())
+        return []
 
 
 def _send(order: Order) -> None:
@@ -152,72 +210,84 @@ def _send(order: Order) -> None:
 @job
 def settle() -> None:
     """Expired leases become doubts; doubts whose next look is due are looked up at Twilio."""
-    runtime, looks = current(), current().settings.uncertain_looks
     with transaction() as session:
         sending.reap(session, now=clock.now(), real_now=clock.real())
     with reading() as session:
-        doubts = reconcile.doubts(session, looks=looks, real_now=clock.real())
-    for doubt in doubts:
-        try:
-            since = min(doubt.began, doubt.started_at) - timedelta(minutes=5)
-            listed = runtime.twilio.outbound(doubt.channel, doubt.to, since)
-        except Unreachable as error:
-            log.warning("Twilio could not be asked about a doubt: %s", error)
-            return
-        with transaction() as session:
-            found = reconcile.match(doubt, listed, reconcile.known_sids(session, listed))
-            reconcile.settle(session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now())
+        doubts = reconcile.doubts(session, looks=current().settings.uncertain_looks, real_now=clock.real())
+    _while_twilio_answers(_look, doubts)
+
+
+def _while_twilio_answers(ask: Callable[[Any], object], rows: Iterable[object]) -> None:
+    try:
+        each(ask, rows)
+    except Unreachable as error:
+        log.warning("Twilio could not be asked: %s", error)
+
+
+def _look(doubt: reconcile.Doubt) -> None:
+    runtime = current()
+    since = min(doubt.began, doubt.started_at) - timedelta(minutes=5)
+    listed = runtime.twilio.outbound(doubt.channel, doubt.to, since)
+    with transaction() as session:
+        found = reconcile.match(doubt, listed, reconcile.known_sids(session, listed))
+        looks = runtime.settings.uncertain_looks
+        reconcile.settle(session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now())
 
 
 def fetch_receipts() -> None:
     """Ask Twilio about what it took long ago and told nothing more about."""
     with reading() as session:
         silent = reconcile.without_receipt(session, clock.now())
-    for attempt_id, channel, sid in silent:
-        try:
-            seen = current().twilio.fetch(channel, sid)
-        except Unreachable as error:
-            log.warning("Twilio could not be asked for a receipt: %s", error)
-            return
-        if seen is not None:
-            with transaction() as session:
-                sending.record_receipt(
-                    session,
-                    attempt_id,
-                    sid=sid,
-                    status=seen.status,
-                    error_code=seen.error_code,
-                    catalog=current().catalog,
-                    now=clock.now(),
-                )
+    _while_twilio_answers(_fetch_receipt, silent)
+
+
+def _fetch_receipt(silent: tuple[UUID, Channel, str]) -> None:
+    attempt_id, channel, sid = silent
+    seen = current().twilio.fetch(channel, sid)
+    if seen is not None:
+        with transaction() as session:
+            sending.record_receipt(
+                session,
+                attempt_id,
+                sid=sid,
+                status=seen.status,
+                error_code=seen.error_code,
+                catalog=current().catalog,
+                now=clock.now(),
+            )
 
 
 def catch_up(hours: str = "") -> None:
-    """Fetch the texts that came in while we could not take them. `hours`: how far back; else since the last time."""
+    """Fetch the texts that came in while we could not take them. `hours`: so far back at least."""
     now = clock.now()
     with reading() as session:
         numbers = reconcile.numbers_to_read(session)
-        since = now - timedelta(hours=float(hours)) if hours else reconcile.read_since(session, now)
-    for number in numbers:
-        try:
-            listed = list(current().twilio.inbound(number, since))
-        except Unreachable as error:
-            log.warning("Twilio could not be asked for inbound texts: %s", error)
-            return
-        with transaction() as session:
-            new = reconcile.take_in(session, listed, now=now)
-        for inbound_id in new:
-            ring("attend", str(inbound_id))
+        since = reconcile.read_since(session, now)
+    if hours:
+        since = min(since, now - timedelta(hours=float(hours)))
+    try:
+        listed = [seen for number in numbers for seen in current().twilio.inbound(number, since)]
+    except Unreachable as error:
+        log.warning("Twilio could not be asked for inbound texts: %s", error)
+        return
+    with reading() as session:
+        missing = reconcile.unknown(session, listed)
+    each(_take_in, missing)  # one that fails keeps the mark where it is, so that it is fetched again
     with transaction() as session:
         reconcile.mark_read(session, now)
 
 
+def _take_in(seen: Seen) -> None:
+    with transaction() as session:
+        inbound_id = reconcile.take_in(session, seen, now=clock.now())
+    if inbound_id:
+        ring("attend", str(inbound_id))
+
+
 @job
 def reconcile_all(hours: str = "") -> None:
-    """Everything that makes our books agree with Twilio's."""
-    settle()
-    fetch_receipts()
-    catch_up(hours)
+    """Everything that makes our books agree with Twilio's; the texts first."""
+    each(_do, (functools.partial(catch_up, hours), settle, fetch_receipts))
 
 
 @job

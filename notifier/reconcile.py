@@ -16,7 +16,7 @@ from notifier.catalog import Catalog
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Source
 from notifier.db import add_once
-from notifier.models import Attempt, Mark, Message, Site
+from notifier.models import Attempt, Inbound, Mark, Message, Site
 from notifier.provider import Seen
 
 LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list is asked; unseen at the last: not sent
@@ -160,24 +160,29 @@ def read_since(session: Session, now: datetime) -> datetime:
     return (mark.at if mark else now - FIRST_LOOK) - OVERLAP
 
 
-def take_in(session: Session, listed: Iterable[Seen], *, now: datetime) -> list[uuid.UUID]:
-    """Store the texts that we never got. Returns the ids of the new ones."""
-    new = []
-    for seen in listed:
-        inbound, is_new = inbox.receive(
-            session,
-            provider_sid=seen.sid,
-            source=Source.SMS,
-            sender=seen.sender,
-            recipient=seen.to,
-            body=seen.body,
-            media=seen.media,
-            received_at=seen.created_at or now,
-        )
-        if is_new:
-            journal.note(session, inbound, "inbound.recovered", now=now, by="reconcile")
-            new.append(inbound.id)
-    return new
+def unknown(session: Session, listed: Sequence[Seen]) -> list[Seen]:
+    """Those of Twilio's inbound texts that we never got."""
+    sids = [seen.sid for seen in listed]
+    known = set(session.scalars(select(Inbound.provider_sid).where(Inbound.provider_sid.in_(sids))))
+    return [seen for seen in listed if seen.sid not in known]
+
+
+def take_in(session: Session, seen: Seen, *, now: datetime) -> uuid.UUID | None:
+    """Store a text that we never got. Returns its id; None: it has come in meanwhile."""
+    inbound, is_new = inbox.receive(
+        session,
+        provider_sid=seen.sid,
+        source=Source.SMS,
+        sender=seen.sender,
+        recipient=seen.to,
+        body=seen.body,
+        media=seen.media,
+        received_at=seen.created_at or now,
+    )
+    if not is_new:
+        return None
+    journal.note(session, inbound, "inbound.recovered", now=now, by="reconcile")
+    return inbound.id
 
 
 def mark_read(session: Session, at: datetime) -> None:

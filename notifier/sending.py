@@ -23,6 +23,8 @@ LEASE = timedelta(seconds=60)  # four times the longest call to Twilio
 TRIES = 3
 SILENT = {PlanState.RECEIVED, PlanState.PAUSED, PlanState.ENDED, PlanState.DECEASED}
 AFTER_END = {"M26", "M27", "M28"}  # the few messages that belong to a plan that has ended
+PUT_OFF = timedelta(minutes=5)
+AT_HAND = (joinedload(Message.site), joinedload(Message.contact))
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
 
 
@@ -33,6 +35,13 @@ def due(session: Session, *, urgent: bool | None, now: datetime, limit: int) -> 
         wanted = wanted.where(Message.urgent.is_(urgent))
     wanted = wanted.order_by(Message.urgent.desc(), Message.due_at).limit(limit)
     return session.scalars(wanted.with_for_update(skip_locked=True)).all()
+
+
+def claim_all(session: Session, ids: Sequence[uuid.UUID], **given: Any) -> list[Order]:
+    """claim() for each of them, read in one go."""
+    held = session.scalars(select(Message).where(Message.id.in_(ids)).options(*AT_HAND)).all()
+    orders = (claim(session, message_id, **given) for message_id in ids)
+    return [order for order in orders if order] if held else []
 
 
 def claim(
@@ -46,11 +55,7 @@ def claim(
     lease: timedelta = LEASE,
 ) -> Order | None:
     """Take one due message: checked once more, its words frozen, leased. None: not wanted (any more), or taken."""
-    message = session.scalars(
-        select(Message)
-        .where(Message.id == message_id)
-        .options(joinedload(Message.site), joinedload(Message.contact), joinedload(Message.staff))
-    ).one_or_none()
+    message = session.get(Message, message_id, options=AT_HAND)
     if message is None or message.state is not MessageState.PLANNED or message.due_at > now:
         return None
     if now > message.not_after:
@@ -89,6 +94,16 @@ def claim(
     session.add(attempt)
     session.flush()
     return _order(message, attempt, body, public_base_url, now)
+
+
+def put_off(session: Session, message_id: uuid.UUID, fault: str, *, now: datetime, pace: float) -> None:
+    """A fault of ours keeps this one from being made ready: it steps out of the others' way and is tried again."""
+    session.execute(
+        update(Message)
+        .where(Message.id == message_id, Message.state == MessageState.PLANNED)
+        .values(due_at=now + PUT_OFF * pace, why=f"could not be made ready: {fault}"[:200])
+        .execution_options(synchronize_session=False)
+    )
 
 
 def words(message: Message, catalog: Catalog) -> str:
