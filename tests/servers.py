@@ -25,7 +25,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(true: Callable[[], object], what: str, timeout: float = 30) -> None:
+def wait_until(true: Callable[[], object], what: str, timeout: float = 60) -> None:
     """Wait for a condition. Raises AssertionError that says what did not happen."""
     end = time.monotonic() + timeout
     while not true():

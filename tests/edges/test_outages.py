@@ -44,7 +44,7 @@ class Running:
         self.run("web", "--bind", self.url.removeprefix("http://"))
         self.run("worker", "--processes", "1")
         self.run("clock")
-        wait_until(lambda: self.get("/readyz") == 200, "the web process is ready")
+        wait_until(lambda: self.get("/readyz") == 200, "the web process is ready", 120)
 
     @property
     def now(self):
