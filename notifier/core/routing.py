@@ -15,6 +15,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 RESPOND = {Urgency.EMERGENCY: timedelta(minutes=10), Urgency.URGENT: timedelta(minutes=15)}
 HARD_STOP = timedelta(minutes=30)  # an urgent ticket without a call by then is a broken promise
 SAME_DAY = timedelta(hours=4)
+MORNING = time(10)  # by when what came in the evening is answered
 ACK_LAPSES = {
     Urgency.EMERGENCY: timedelta(minutes=5),
     Urgency.URGENT: timedelta(minutes=15),
@@ -122,11 +123,13 @@ def respond_by(urgency: Urgency, now: datetime, zone: str, quiet: str, target: t
         return now + min(RESPOND[urgency], target or RESPOND[urgency])
     local = now.astimezone(ZoneInfo(zone))
     if urgency is Urgency.SAME_DAY:
+        span, tomorrow = quiet_span(quiet), local.date() + timedelta(days=1)
         promised = (local + (target or SAME_DAY)).astimezone(ZoneInfo(zone))
-        if local.hour < 18 and promised.date() == local.date() and not within(quiet_span(quiet), promised.time()):
-            return promised.astimezone(now.tzinfo)
-        morning = local.date() if local.hour < 6 else local.date() + timedelta(days=1)
-        return datetime.combine(morning, time(10), ZoneInfo(zone)).astimezone(now.tzinfo)
+        if local.hour >= 18:
+            promised = datetime.combine(tomorrow, MORNING, ZoneInfo(zone))
+        elif within(span, promised.time()):  # the small hours wait for the morning; an afternoon ends with the day
+            promised = datetime.combine(local.date(), MORNING if local.hour < 12 else span[0], ZoneInfo(zone))
+        return promised.astimezone(now.tzinfo)
     day = local.date() + timedelta(days=1)
     while day.weekday() >= 5:
         day += timedelta(days=1)

@@ -1,0 +1,138 @@
+"""The safe answer to what someone told us: at once, in their language, promising no more than the roster keeps."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier.catalog import Catalog
+from notifier.core import routing, triage, wording
+from notifier.core.states import MessageState
+from notifier.core.vocabulary import Channel, Consent, Intent, Role, Source, Urgency
+from notifier.db import add_once
+from notifier.hearing import Told
+from notifier.models import Inbound, Message
+
+ANSWER_AGAIN = timedelta(minutes=3)  # at most one answer of a kind in this time
+CALL_911 = "EMERGENCY_UNSPEC"  # the answer to an emergency whose own row answers something milder
+UNSENT = (MessageState.FAILED, MessageState.CANCELLED, MessageState.EXPIRED)
+
+# Twilio confirms these itself, when they are the whole message; a second confirmation would be one too many.
+TWILIO_STOPS = {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
+TWILIO_STARTS = {"start", "unstop"}
+
+
+def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:
+    """Plant the safe answer of the most urgent row. It is never held; a call has answered for itself."""
+    inbound, contact = told.inbound, told.contact
+    if inbound.source is Source.VOICE or _is_silent(session, told):
+        return
+    kind = _kind(told, catalog)
+    row = catalog.rules.rows.get(kind)
+    language = contact.language if contact else told.site.languages[0]
+    text = row.reply.get(wording.best_language(row.reply, language), "") if row else ""
+    template = f"ack.{kind}"
+    if not text or _answered_just_now(session, inbound, template, now):
+        return
+    add_once(
+        session,
+        Message(
+            key=f"ack:{inbound.id}",
+            site_key=told.site.key,
+            patient_id=contact.patient_id if contact else None,
+            contact_id=contact.id if contact else None,
+            inbound_id=inbound.id,
+            to=inbound.sender,
+            to_hash=inbound.sender_hash,
+            channel=Channel.SMS,
+            template=template,
+            language=language,
+            values={"text": wording.fill(text, _values(told, row, language, now))},
+            urgent=True,
+            any_hour=True,
+            after_opt_out=told.withdraws,
+            due_at=now,
+            not_after=now + timedelta(minutes=30 if told.route.urgency.is_red else 120),
+            created_at=now,
+        ),
+        Message.key,
+    )
+
+
+def _is_silent(session: Session, told: Told) -> bool:
+    """Whether nothing may be said: Twilio has said it, or the person has opted out and the ticket says: call."""
+    intent, out = told.reading.intent, told.contact is not None and told.contact.sms_consent is Consent.WITHDRAWN
+    if intent is Intent.OPT_IN:
+        return told.reading.urgency is Urgency.NONE and _twilio_starts(session, told, out)
+    if told.opts_out and _word(told.inbound) in TWILIO_STOPS:
+        return True
+    return out
+
+
+def _twilio_starts(session: Session, told: Told, out: bool) -> bool:
+    """Whether Twilio answers a START: it does where it took the STOP, not where ours was another word, as ALTO."""
+    if _word(told.inbound) not in TWILIO_STARTS or (told.contact and not out):
+        return False
+    last = session.scalars(
+        select(Inbound)
+        .where(Inbound.sender_hash == told.inbound.sender_hash, Inbound.intent == Intent.OPT_OUT)
+        .order_by(Inbound.received_at.desc())
+        .limit(1)
+    ).first()
+    return _word(last) in TWILIO_STOPS if last else out
+
+
+def _word(inbound: Inbound) -> str:
+    return inbound.body.strip().lower()
+
+
+def _kind(told: Told, catalog: Catalog) -> str:
+    """The row whose answer is given: the most urgent one; the emergency's own words for what was raised to one."""
+    reading = told.reading
+    if told.opts_out:
+        return "STOP"
+    if reading.intent is Intent.OPT_IN and reading.urgency is Urgency.NONE:
+        return "START"
+    as_urgent = [kind for kind in reading.kinds if catalog.rules.rows[kind].urgency is reading.urgency]
+    if not as_urgent and reading.urgency is Urgency.EMERGENCY:
+        return CALL_911
+    return (as_urgent or reading.kinds)[0]
+
+
+def _values(told: Told, row: triage.Row | None, language: str, now: datetime) -> dict[str, str]:
+    """The variables of an answer: who we are, whom to call, and by when a person calls."""
+    return {
+        "brand": told.site.brand,
+        "phone": wording.written_phone(told.site.phone),
+        "minutes": str(row.promise if row and row.promise else 15),
+        "today": _by_when(told, language, now),
+    }
+
+
+def _by_when(told: Told, language: str, now: datetime) -> str:
+    """By when somebody calls, as the ticket asks of them, by the reader's own clock."""
+    spanish = wording.best_language({"en": "", "es": ""}, language) == "es"
+    if told.route.urgency.is_red:  # the row says "today", and it has become more urgent than its row
+        minutes = 15 if told.route.roles[0] is Role.NURSE else 30
+        return f"en {minutes} min" if spanish else f"in {minutes} min"
+    site = told.site
+    zone = ZoneInfo(told.contact.patient.timezone if told.contact else site.timezone)
+    due = routing.respond_by(told.route.urgency, now, site.timezone, site.quiet_hours, told.target).astimezone(zone)
+    if due.date() == now.astimezone(zone).date():
+        return "hoy" if spanish else "today"
+    return f"mañana antes de {wording.say_at(due, 'es')}" if spanish else f"by {wording.say_time(due, 'en')}"
+
+
+def _answered_just_now(session: Session, inbound: Inbound, template: str, now: datetime) -> bool:
+    return (
+        session.scalars(
+            select(Message.id).where(
+                Message.to_hash == inbound.sender_hash,
+                Message.template == template,
+                Message.created_at > now - ANSWER_AGAIN,
+                Message.state.not_in(UNSENT),
+            )
+        ).first()
+        is not None
+    )

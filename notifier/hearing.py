@@ -1,0 +1,181 @@
+"""What came in, read against all that is known: whose phone it is, what we asked, the plan, what was told before."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from notifier.catalog import Catalog
+from notifier.core import routing, triage
+from notifier.core.states import PlanState
+from notifier.core.vocabulary import Channel, EventKind, Flag, Intent, Role, Source, Therapy, Urgency, most_urgent
+from notifier.models import CareEvent, Contact, Inbound, Message, Site, TherapyPlan
+
+UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, intent=Intent.OTHER)
+PROMPT_LIVES = timedelta(hours=24)
+OVER = {PlanState.ENDED, PlanState.DECEASED}
+ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
+THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One reading, where it goes, and all that it was read against."""
+
+    inbound: Inbound
+    reading: triage.Reading
+    route: routing.Route
+    contact: Contact | None
+    asked: Message | None  # the question that it answers
+    site: Site
+    plan: TherapyPlan | None
+    target: timedelta | None  # the limit of the row that rules, when it has one
+
+    @property
+    def opts_out(self) -> bool:
+        """It asks for no more texts, and tells nothing that needs somebody sooner."""
+        return self.reading.intent is Intent.OPT_OUT and self.reading.urgency is Urgency.NONE
+
+    @property
+    def withdraws(self) -> bool:
+        """This phone is to be left alone: they asked for it, or it is not our patient's."""
+        wrong = "WRONG_NUMBER" in self.reading.kinds and self.reading.urgency is Urgency.NONE
+        return self.reading.intent is Intent.OPT_OUT or wrong
+
+
+def hear(
+    session: Session,
+    inbound: Inbound,
+    contact: Contact | None,
+    texted: Site,
+    *,
+    catalog: Catalog,
+    now: datetime,
+    readable: bool = True,
+) -> Told:
+    """What came in, as one of those whose phone it is; a stranger's goes to the site that they texted.
+
+    Not `readable`: a nurse reads it in our place.
+    """
+    plan = _plan(session, contact.patient_id) if contact else None
+    asked = _asked(session, inbound, contact)
+    reading = _read(session, inbound, asked, plan, catalog) if readable else UNREAD
+    route = _route(session, reading, contact, plan, catalog, now)
+    rows = [catalog.rules.rows[kind] for kind in reading.kinds if kind in catalog.rules.rows]
+    limits = [timedelta(minutes=row.minutes) for row in rows if row.minutes and row.urgency is reading.urgency]
+    target = min(limits, default=None) if route.urgency is reading.urgency else None
+    return Told(inbound, reading, route, contact, asked, contact.patient.site if contact else texted, plan, target)
+
+
+def contacts_of(session: Session, inbound: Inbound) -> list[Contact]:
+    """Whose phone this is: one contact for each patient that it stands for."""
+    found = session.scalars(
+        select(Contact)
+        .where(Contact.phone_hash == inbound.sender_hash, Contact.active)
+        .options(joinedload(Contact.patient))
+        .order_by(Contact.created_at)
+    ).all()
+    return list({contact.patient_id: contact for contact in found}.values())
+
+
+def _read(
+    session: Session, inbound: Inbound, asked: Message | None, plan: TherapyPlan | None, catalog: Catalog
+) -> triage.Reading:
+    reading = triage.read(
+        inbound.body,
+        catalog.rules,
+        prompt=asked.prompt if asked else None,
+        flags=_flags(plan),
+        last_outbound=_last_text(session, inbound) or "",
+    )
+    if inbound.source is Source.VOICE and ASKS_FOR_NURSE & set(reading.kinds):
+        # The call has just promised a nurse within minutes.
+        urgency = most_urgent(reading.urgency, Urgency.URGENT)
+        reading = replace(reading, urgency=urgency, role=Role.NURSE, ticket=True)
+    return reading
+
+
+def _route(
+    session: Session,
+    reading: triage.Reading,
+    contact: Contact | None,
+    plan: TherapyPlan | None,
+    catalog: Catalog,
+    now: datetime,
+) -> routing.Route:
+    symptoms = frozenset(code for code, row in catalog.rules.rows.items() if row.role is Role.NURSE and row.ticket)
+    ends = datetime.combine(plan.ends_on, time(23, 59), ZoneInfo(contact.patient.timezone)) if plan and contact else now
+    return routing.route(
+        reading.kinds,
+        most_urgent(reading.urgency, Urgency.ROUTINE),  # a ticket waits for somebody, however little it says
+        reading.role,
+        symptoms,
+        first_dose_at=_first_dose_done(session, plan),
+        next_dose_at=routing.next_dose(plan.first_dose_at, plan.doses_per_day, ends, now) if plan else None,
+        now=now,
+    )
+
+
+def _plan(session: Session, patient_id: uuid.UUID) -> TherapyPlan | None:
+    """The live plan of a patient, the newest one first."""
+    plans = session.scalars(
+        select(TherapyPlan).where(TherapyPlan.patient_id == patient_id).order_by(TherapyPlan.created_at.desc())
+    ).all()
+    live = [plan for plan in plans if plan.state not in OVER]
+    return next(iter([*live, *plans]), None)
+
+
+def _flags(plan: TherapyPlan | None) -> frozenset[Flag]:
+    if plan is None:
+        return frozenset()
+    own = {Flag(flag) for flag in plan.flags}
+    return frozenset(own | ({THERAPY_FLAGS[plan.therapy]} if plan.therapy in THERAPY_FLAGS else set()))
+
+
+def _asked(session: Session, inbound: Inbound, contact: Contact | None) -> Message | None:
+    """The question that this answers: the message it came back on, else the last one that asked, within a day."""
+    if inbound.message_id:
+        return session.get(Message, inbound.message_id)
+    if contact is None:
+        return None
+    return session.scalars(
+        select(Message)
+        .where(
+            Message.contact_id == contact.id,
+            Message.prompt.is_not(None),
+            Message.sent_at.is_not(None),
+            Message.sent_at <= inbound.received_at + timedelta(seconds=5),
+            Message.sent_at >= inbound.received_at - PROMPT_LIVES,
+        )
+        .order_by(Message.sent_at.desc())
+        .limit(1)
+    ).first()
+
+
+def _last_text(session: Session, inbound: Inbound) -> str | None:
+    return session.scalars(
+        select(Message.body)
+        .where(
+            Message.to_hash == inbound.sender_hash,
+            Message.channel == Channel.SMS,
+            Message.due_at >= inbound.received_at - timedelta(days=7),
+            Message.body.is_not(None),
+        )
+        .order_by(Message.due_at.desc())
+        .limit(1)
+    ).first()
+
+
+def _first_dose_done(session: Session, plan: TherapyPlan | None) -> datetime | None:
+    if plan is None:
+        return None
+    event = session.scalars(
+        select(CareEvent)
+        .where(CareEvent.plan_id == plan.id, CareEvent.kind == EventKind.FIRST_DOSE)
+        .order_by(CareEvent.starts_at)
+        .limit(1)
+    ).first()
+    return (event.done_at or event.starts_at) if event else plan.first_dose_at
