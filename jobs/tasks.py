@@ -204,6 +204,7 @@ def _send(order: Order) -> None:
             catalog=current().catalog,
             now=clock.now(),
             real_now=clock.real(),
+            pace=clock.speed(),
         )
 
 
@@ -226,8 +227,7 @@ def _while_twilio_answers(ask: Callable[[Any], object], rows: Iterable[object]) 
 
 def _look(doubt: reconcile.Doubt) -> None:
     runtime = current()
-    since = min(doubt.began, doubt.started_at) - timedelta(minutes=5)
-    listed = runtime.twilio.outbound(doubt.channel, doubt.to, since)
+    listed = runtime.twilio.outbound(doubt.channel, doubt.to)
     with transaction() as session:
         found = reconcile.match(doubt, listed, reconcile.known_sids(session, listed))
         looks = runtime.settings.uncertain_looks
@@ -237,24 +237,15 @@ def _look(doubt: reconcile.Doubt) -> None:
 def fetch_receipts() -> None:
     """Ask Twilio about what it took long ago and told nothing more about."""
     with reading() as session:
-        silent = reconcile.without_receipt(session, clock.now())
+        silent = reconcile.without_receipt(session, real_now=clock.real())
     _while_twilio_answers(_fetch_receipt, silent)
 
 
 def _fetch_receipt(silent: tuple[UUID, Channel, str]) -> None:
     attempt_id, channel, sid = silent
     seen = current().twilio.fetch(channel, sid)
-    if seen is not None:
-        with transaction() as session:
-            sending.record_receipt(
-                session,
-                attempt_id,
-                sid=sid,
-                status=seen.status,
-                error_code=seen.error_code,
-                catalog=current().catalog,
-                now=clock.now(),
-            )
+    with transaction() as session:
+        reconcile.record_look(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
 
 
 def catch_up(hours: str = "") -> None:

@@ -1,6 +1,5 @@
 """The only file that speaks to Twilio's REST API: send, fetch and list, each with one honest answer as a value."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from twilio.rest import Client
 from urllib3.exceptions import NewConnectionError
 
 from notifier.config import TWILIO, Settings
+from notifier.core.failures import SHUT_OUT
 from notifier.core.vocabulary import Channel
 
 CONNECT_SECONDS = 3.0
@@ -84,6 +84,7 @@ class Seen:
     body: str
     created_at: datetime | None
     media: int = 0
+    answered_by: str | None = None
 
 
 class Unreachable(Exception):
@@ -116,17 +117,9 @@ class Twilio:
         """One call to Twilio, one honest answer. Retries nothing."""
         try:
             made = self._create(order)
-        except requests.RequestException as error:
-            return Unavailable(type(error).__name__) if never_left(error) else Uncertain(type(error).__name__)
-        except TwilioRestException as error:
-            if error.status == 429:
-                return Unavailable(f"{error.status} {error.code}")
-            if error.status >= 500 or error.status < 400:
-                return Uncertain(str(error.status))
-            return Rejected(error.code or error.status)
-        except (TwilioException, json.JSONDecodeError, KeyError, ValueError) as error:
-            return Uncertain(type(error).__name__)
-        return Accepted(made.sid, str(made.status))
+        except (TwilioException, requests.RequestException, KeyError, ValueError) as error:
+            return outcome_of(error)
+        return Accepted(made.sid, str(made.status)) if made.sid else Uncertain("an answer without a SID")
 
     def _create(self, order: Order) -> "_Made":
         if order.channel is Channel.VOICE:
@@ -169,13 +162,14 @@ class Twilio:
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
 
-    def outbound(self, channel: Channel, to: str, since: datetime) -> list[Seen]:
-        """Every message (or call) to `to` since then, newest first. Raises Unreachable."""
+    def outbound(self, channel: Channel, to: str) -> list[Seen]:
+        """The newest messages (or calls) to `to`. Raises Unreachable.
+
+        Not filtered by time: Twilio's filters know only what has left, and what we look for may wait in its queue.
+        """
+        listing = self.client.calls if channel is Channel.VOICE else self.client.messages
         try:
-            if channel is Channel.VOICE:
-                found = self.client.calls.list(to=to, start_time_after=since, limit=200)
-            else:
-                found = self.client.messages.list(to=to, date_sent_after=since, limit=200)
+            found = listing.list(to=to, limit=200)
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
         return [_seen(item) for item in found]
@@ -211,6 +205,20 @@ class _Made:
     status: str
 
 
+def outcome_of(error: Exception) -> Outcome:
+    """What an error of the SDK says about the message that was to be sent."""
+    match error:
+        case requests.RequestException():
+            return Unavailable(type(error).__name__) if never_left(error) else Uncertain(type(error).__name__)
+        case TwilioRestException():
+            if error.status in (401, 429) or error.code in SHUT_OUT:
+                return Unavailable(f"{error.status} {error.code}")
+            if error.status >= 500 or error.status < 400:
+                return Uncertain(str(error.status))
+            return Rejected(error.code or error.status)
+    return Uncertain(type(error).__name__)  # an answer that is not Twilio's JSON
+
+
 def never_left(error: requests.RequestException) -> bool:
     """True only when no byte of the request can have reached Twilio. In doubt, False."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
@@ -229,4 +237,5 @@ def _seen(item: object) -> Seen:
         body=value.get("body") or "",
         created_at=value.get("date_sent") or value.get("date_created") or value.get("start_time"),
         media=int(value.get("num_media") or 0),
+        answered_by=value.get("answered_by"),
     )

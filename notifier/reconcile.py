@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from notifier import inbox, journal, sending
@@ -20,7 +20,8 @@ from notifier.models import Attempt, Inbound, Mark, Message, Site
 from notifier.provider import Seen
 
 LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list is asked; unseen at the last: not sent
-RECEIPT_LATE = timedelta(minutes=30)
+# Real time after the call at which Twilio is asked for a receipt that has not come.
+RECEIPT_LATE = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=32))
 INBOUND = "inbound"
 OVERLAP = timedelta(minutes=15)  # read again what lies this close before the mark: lists lag
 FIRST_LOOK = timedelta(days=3)
@@ -97,22 +98,15 @@ def settle(
     if message.state is not MessageState.UNCERTAIN or message.attempt_id != attempt.id:
         return  # its receipt was faster
     if found is not None:
-        sending.record_receipt(
-            session,
-            attempt.id,
-            sid=found.sid,
-            status=found.status,
-            error_code=found.error_code,
-            catalog=catalog,
-            now=now,
-        )
+        attempt.looked = 0
+        _believe(session, attempt.id, found, catalog=catalog, now=now)
         return
     attempt.looked += 1
     if attempt.looked < len(looks):
         return
     attempt.ended_at = now
     mine = (Message.attempt_id == attempt.id,)
-    if now <= message.not_after and attempt.n < sending.TRIES:
+    if now <= message.not_after and sending.tries(session, message) < sending.TRIES:
         why = "Twilio never had it"
         journal.advance(
             session, message, MessageState.PLANNED, now=now, by="reconcile", why=why, only_if=mine, due_at=now
@@ -132,20 +126,40 @@ def settle(
         sending.when_it_mattered(session, message, "could not be sent in time", catalog=catalog, now=now)
 
 
-def without_receipt(session: Session, now: datetime) -> list[tuple[uuid.UUID, Channel, str]]:
-    """Attempts that Twilio took long ago and told nothing more about: (attempt, channel, SID)."""
+def without_receipt(session: Session, *, real_now: datetime) -> list[tuple[uuid.UUID, Channel, str]]:
+    """Attempts that Twilio took and told nothing more about, whose next look is due: (attempt, channel, SID).
+
+    Each look is counted and the next one is later, so that those whose carrier never tells starve no others.
+    """
+    due = or_(*(and_(Attempt.looked == n, Attempt.began < real_now - late) for n, late in enumerate(RECEIPT_LATE)))
     rows = session.execute(
         select(Attempt.id, Message.channel, Attempt.provider_sid)
-        .join(Message, Attempt.id == Message.attempt_id)
-        .where(
-            Message.state == MessageState.SENT,
-            Message.sent_at < now - RECEIPT_LATE,
-            Message.sent_at > now - timedelta(days=2),
-        )
-        .order_by(Message.sent_at)
+        .join(Message, Message.attempt_id == Attempt.id)
+        .where(Message.state == MessageState.SENT, Attempt.provider_sid.is_not(None), due)
+        .order_by(Attempt.began)
         .limit(200)
     )
     return [(attempt, channel, sid) for attempt, channel, sid in rows if sid]
+
+
+def record_look(session: Session, attempt_id: uuid.UUID, seen: Seen | None, *, catalog: Catalog, now: datetime) -> None:
+    """Write down what Twilio holds about an attempt without a receipt, and that it was asked."""
+    session.get_one(Attempt, attempt_id).looked += 1
+    if seen is not None:
+        _believe(session, attempt_id, seen, catalog=catalog, now=now)
+
+
+def _believe(session: Session, attempt_id: uuid.UUID, seen: Seen, *, catalog: Catalog, now: datetime) -> None:
+    sending.record_receipt(
+        session,
+        attempt_id,
+        sid=seen.sid,
+        status=seen.status,
+        error_code=seen.error_code,
+        answered_by=seen.answered_by,
+        catalog=catalog,
+        now=now,
+    )
 
 
 def numbers_to_read(session: Session) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from notifier import enrolment, journal, tickets
@@ -26,6 +26,7 @@ AFTER_END = {"M26", "M27", "M28"}  # the few messages that belong to a plan that
 PUT_OFF = timedelta(minutes=5)
 AT_HAND = (joinedload(Message.site), joinedload(Message.contact))
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
+URGENT_BACKOFF = timedelta(seconds=20)
 
 
 def due(session: Session, *, urgent: bool | None, now: datetime, limit: int) -> Sequence[uuid.UUID]:
@@ -181,9 +182,19 @@ def _expire(session: Session, message: Message, *, catalog: Catalog, now: dateti
 
 
 def record_outcome(
-    session: Session, attempt_id: uuid.UUID, outcome: Outcome, *, catalog: Catalog, now: datetime, real_now: datetime
+    session: Session,
+    attempt_id: uuid.UUID,
+    outcome: Outcome,
+    *,
+    catalog: Catalog,
+    now: datetime,
+    real_now: datetime,
+    pace: float,
 ) -> None:
-    """Write down how one call to Twilio ended. A receipt may have been faster; then nothing moves back."""
+    """Write down how one call to Twilio ended. A receipt may have been faster; then nothing moves back.
+
+    `pace`: seconds of `now` in a real second, because back-off is real.
+    """
     attempt = session.get_one(Attempt, attempt_id)
     message = session.get_one(Message, attempt.message_id)
     mine = (Message.attempt_id == attempt.id,)
@@ -197,6 +208,8 @@ def record_outcome(
         case Unavailable(reason):
             attempt.ended_at = now
             wait = BACKOFF[min(attempt.n, len(BACKOFF)) - 1]
+            if message.urgent:
+                wait = min(wait, URGENT_BACKOFF)
             journal.advance(
                 session,
                 message,
@@ -205,7 +218,7 @@ def record_outcome(
                 by=journal.SYSTEM,
                 why=f"Twilio was not there ({reason})",
                 only_if=mine,
-                due_at=now + wait,
+                due_at=now + wait * pace,
             )
         case Uncertain(reason):
             doubt(session, message, attempt, reason, now=now, real_now=real_now)
@@ -236,6 +249,12 @@ def reap(session: Session, *, now: datetime, real_now: datetime) -> int:
         attempt = session.get_one(Attempt, message.attempt_id)
         doubt(session, message, attempt, "the worker died", now=now, real_now=real_now)
     return len(left)
+
+
+def tries(session: Session, message: Message) -> int:
+    """How many of its attempts Twilio had, or may have had; those that never reached it do not count."""
+    reached = or_(Attempt.provider_sid.is_not(None), Attempt.error_code.is_not(None), Attempt.looked > 0)
+    return session.scalar(select(func.count()).where(Attempt.message_id == message.id, reached)) or 0
 
 
 def _learn_sid(session: Session, attempt: Attempt, sid: str, status: str) -> None:
@@ -317,9 +336,10 @@ def _not_delivered(
     what = failure(code)
     reason = why or (f"call: {rang}" if rang in RANG_OUT else f"{WORDS[what]}" + (f" (Twilio {code})" if code else ""))
     mine = (Message.attempt_id == attempt.id,)
-    wait = timedelta(minutes=5 * 3 ** (attempt.n - 1)) if not message.urgent else timedelta(minutes=2)
+    tried = tries(session, message)
+    wait = timedelta(minutes=5 * 3 ** (tried - 1)) if not message.urgent else timedelta(minutes=2)
     again = rang in RANG_OUT or what in (Failure.TRANSIENT, Failure.UNKNOWN)
-    if message.template != "page" and again and attempt.n < TRIES and now + wait <= message.not_after:
+    if message.template != "page" and again and tried < TRIES and now + wait <= message.not_after:
         moved = journal.advance(
             session,
             message,

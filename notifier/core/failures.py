@@ -32,6 +32,9 @@ CODES: dict[int, Failure] = {
     ),
 }
 
+# Our account is shut out, whatever we send: nothing was taken, and all of it leaves once that is mended.
+SHUT_OUT = {10001, 20003, 20005, 30002}
+
 
 def failure(code: int | None) -> Failure:
     """The class of an error code; unknown codes have a safe default."""

@@ -1,0 +1,172 @@
+"""Twilio is slow, shut, or keeps its answer to itself: what may go again goes again, what may not never does."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+from twilio.base.exceptions import TwilioRestException
+
+from jobs import tasks
+from notifier import clock as times
+from notifier import reconcile, runtime
+from notifier.core.failures import SHUT_OUT
+from notifier.core.states import MessageState
+from notifier.core.vocabulary import Channel
+from notifier.models import Attempt, Message
+from notifier.provider import Unavailable, outcome_of
+from notifier.sandbox import Rates, Receipts
+from tests.servers import wait_until
+
+
+def attempts() -> int:
+    with runtime.reading() as session:
+        return session.scalar(select(func.count()).select_from(Attempt))
+
+
+def settled(person, template: str) -> bool:
+    """Twilio is asked until the doubt about this message is over."""
+    tasks.settle()
+    return person.message(template).state is not MessageState.UNCERTAIN
+
+
+def call(clinic, person) -> uuid.UUID:
+    """A call to this person that is due now."""
+    contact = clinic.contact(person)
+    with runtime.transaction() as session:
+        message = Message(
+            key=f"test:{person.name}",
+            site_key="newyork",
+            patient_id=contact.patient_id,
+            contact_id=contact.id,
+            to=contact.phone,
+            to_hash=contact.phone_hash,
+            channel=Channel.VOICE,
+            template="verbatim",
+            language="en",
+            values={"text": "Please call us."},
+            any_hour=True,
+            due_at=clinic.now,
+            not_after=clinic.now + timedelta(hours=2),
+            created_at=clinic.now,
+        )
+        session.add(message)
+        session.flush()
+        return message.id
+
+
+def message(message_id: uuid.UUID) -> Message:
+    with runtime.reading() as session:
+        return session.get_one(Message, message_id)
+
+
+def test_a_call_that_waits_in_twilios_queue_is_not_made_twice(clinic, clock):
+    """Twilio lets one call a second out; one that waits has not started, and a list by start hides it."""
+    clinic.sandbox.rates = Rates(calls=0.01)
+    ivy, joe = clinic.patient("Ivy", welcomed=True), clinic.patient("Joe", welcomed=True)
+    call(clinic, joe)
+    tasks.drain_bulk()
+    clinic.sandbox.fault("500-after", to=ivy.phone.number)
+    second = call(clinic, ivy)
+    tasks.drain_bulk()
+    assert message(second).state is MessageState.UNCERTAIN
+
+    def settled() -> bool:
+        tasks.settle()
+        return message(second).state is not MessageState.UNCERTAIN
+
+    wait_until(settled, "the doubt is settled")
+    assert message(second).state is MessageState.SENT
+
+
+def test_while_our_account_is_shut_out_messages_wait_and_then_leave(clinic, clock):
+    ivy = clinic.active("Ivy")
+    twilio = runtime.current().twilio.client
+    password, twilio.password = twilio.password, "changed by somebody"
+    twilio.auth = (twilio.username, twilio.password)
+    clinic.delivery(ivy, "2026-11-25 10:00", "2026-11-25 12:00")
+    clock.passes(minutes=3)
+    told = ivy.message("M04")
+    assert told.state is MessageState.PLANNED
+    assert told.attempts >= 3
+    assert ivy.tickets == []
+    twilio.password = password
+    twilio.auth = (twilio.username, password)
+    clock.passes(minutes=6)
+    assert ivy.message("M04").state is MessageState.DELIVERED
+    assert ivy.received("Your delivery is set for Wednesday") == 1
+
+
+@pytest.mark.parametrize("code", sorted(SHUT_OUT))
+def test_an_account_that_is_shut_out_is_never_a_fault_of_the_recipient(code):
+    assert isinstance(outcome_of(TwilioRestException(403, "/Messages.json", "no", code)), Unavailable)
+
+
+def test_refusals_to_listen_do_not_use_up_the_tries(clinic, clock):
+    """Four times too many requests, then an answer that is lost before Twilio took it: it is sent all the same."""
+    ivy = clinic.active("Ivy")
+    clinic.sandbox.fault("429", times=4, to=ivy.phone.number)
+    clinic.sandbox.fault("500", to=ivy.phone.number)
+    clinic.delivery(ivy, "2026-11-25 10:00", "2026-11-25 12:00")
+    clock.passes(minutes=12)
+    assert ivy.message("M04").state is MessageState.UNCERTAIN
+    wait_until(lambda: settled(ivy, "M04"), "the doubt is settled")
+    clinic.world.settle()
+    assert ivy.received("Your delivery is set for Wednesday") == 1
+
+
+def test_back_off_is_real_time_on_a_clock_that_runs(clinic, clock, monkeypatch):
+    """At 1440 times the pace five seconds of the story pass in an instant: Twilio would be hammered."""
+    ivy = clinic.active("Ivy")
+    clinic.sandbox.fault("429", times=1000, to=ivy.phone.number)
+    before = attempts()
+    start = clock.now.isoformat()
+    monkeypatch.setenv("NOTIFIER_CLOCK", f"{start}@1440,{times.real().timestamp()}")
+    clinic.delivery(ivy, "2026-11-25 10:00", "2026-11-25 12:00")
+    tasks.drain_bulk()
+    assert attempts() - before <= 2
+
+
+def test_a_page_is_tried_again_soon_after_twilio_is_back(clinic, clock):
+    ivy = clinic.active("Ivy")
+    clinic.sandbox.fault("429", times=6, to=clinic.nia.phone.number)
+    ivy.texts("FEVER")
+    clock.passes(minutes=2)
+    assert clinic.nia.pages
+
+
+def test_carriers_that_never_tell_starve_nobody(clinic, clock):
+    """Each look for a missing receipt is later than the one before."""
+    ivy = clinic.active("Ivy")
+    clinic.delivery(ivy, "2026-11-25 10:00", "2026-11-25 12:00")
+    told = ivy.message("M04")
+    with runtime.transaction() as session:
+        session.execute(update(type(told)).where(type(told).id == told.id).values(state=MessageState.SENT))
+        session.execute(update(Attempt).values(provider_status="sent"))
+    later = times.real() + timedelta(minutes=31)
+
+    def overdue() -> list[str]:
+        with runtime.reading() as session:
+            found = reconcile.without_receipt(session, real_now=later)
+        return [sid for attempt, _, sid in found if attempt == told.attempt_id]
+
+    [sid] = overdue()
+    assert runtime.current().twilio.fetch(Channel.SMS, sid) is not None
+    with runtime.transaction() as session:
+        reconcile.record_look(session, told.attempt_id, None, catalog=runtime.current().catalog, now=clock.now)
+    assert overdue() == []
+
+
+def test_a_machine_that_took_the_call_is_nobody_reached_though_the_receipt_was_lost(clinic, clock):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    ivy.phone.mode = "voicemail"
+    clinic.sandbox.receipts = Receipts(lost=True)
+    told = call(clinic, ivy)
+    clinic.world.settle()
+    clock.passes(minutes=1)
+    assert message(told).state is MessageState.SENT
+    with runtime.transaction() as session:
+        session.execute(update(Attempt).values(began=times.real() - timedelta(minutes=31)))
+    tasks.fetch_receipts()
+    assert message(told).state is MessageState.PLANNED
+    assert message(told).why == "a machine answered; trying again"
