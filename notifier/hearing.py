@@ -15,8 +15,10 @@ from notifier.core.vocabulary import Channel, EventKind, Flag, Intent, Role, Sou
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, TherapyPlan
 
 UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, intent=Intent.OTHER)
-PROMPT_LIVES = timedelta(hours=24)
+PICTURE = triage.Reading(("PHOTO",), Urgency.SAME_DAY, Role.NURSE, ticket=True, intent=Intent.REPORT)
+PROMPT_LIVES = A_DAY = timedelta(hours=24)
 OVER = {PlanState.ENDED, PlanState.DECEASED}
+STOP_CALLS = "STOP"  # the key that stops calls stops them to this phone, whomever it stands for
 ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
 THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
 
@@ -63,7 +65,7 @@ def hear(
     plan = _plan(session, contact.patient_id) if contact else None
     asked = _asked(session, inbound, contact)
     reading = _read(session, inbound, asked, plan, catalog) if readable else UNREAD
-    route = _route(session, reading, contact, plan, catalog, now)
+    route = _route(session, inbound, reading, contact, plan, catalog, now)
     rows = [catalog.rules.rows[kind] for kind in reading.kinds if kind in catalog.rules.rows]
     limits = [timedelta(minutes=row.minutes) for row in rows if row.minutes and row.urgency is reading.urgency]
     target = min(limits, default=None) if route.urgency is reading.urgency else None
@@ -71,7 +73,10 @@ def hear(
 
 
 def contacts_of(session: Session, inbound: Inbound) -> list[Contact]:
-    """Whose phone this is: one contact for each patient that it stands for."""
+    """Whose phone this is: one contact for each patient that it stands for; a key answers for whom we called."""
+    called = session.get(Message, inbound.message_id) if inbound.message_id else None
+    if called and called.contact and inbound.body != STOP_CALLS:
+        return [called.contact]
     found = session.scalars(
         select(Contact)
         .where(Contact.phone_hash == inbound.sender_hash, Contact.active)
@@ -91,6 +96,8 @@ def _read(
         flags=_flags(plan),
         last_outbound=_last_text(session, inbound) or "",
     )
+    if inbound.media and (not reading.ticket or reading.kinds == ("UNKNOWN",)):
+        return PICTURE  # words that tell nothing beside a picture that may
     if inbound.source is Source.VOICE and ASKS_FOR_NURSE & set(reading.kinds):
         # The call has just promised a nurse within minutes.
         urgency = most_urgent(reading.urgency, Urgency.URGENT)
@@ -100,23 +107,37 @@ def _read(
 
 def _route(
     session: Session,
+    inbound: Inbound,
     reading: triage.Reading,
     contact: Contact | None,
     plan: TherapyPlan | None,
     catalog: Catalog,
     now: datetime,
 ) -> routing.Route:
-    symptoms = frozenset(code for code, row in catalog.rules.rows.items() if row.role is Role.NURSE and row.ticket)
+    nursing = {code: row for code, row in catalog.rules.rows.items() if row.role is Role.NURSE and row.ticket}
+    ambers = {code for code, row in nursing.items() if row.group == "symptoms" and row.urgency is Urgency.SAME_DAY}
     ends = datetime.combine(plan.ends_on, time(23, 59), ZoneInfo(contact.patient.timezone)) if plan and contact else now
     return routing.route(
         reading.kinds,
         most_urgent(reading.urgency, Urgency.ROUTINE),  # a ticket waits for somebody, however little it says
         reading.role,
-        symptoms,
+        frozenset(nursing),
+        ambers=frozenset(ambers - routing.VAGUE),
+        earlier=_told_earlier(session, inbound, contact),
         first_dose_at=_first_dose_done(session, plan),
         next_dose_at=routing.next_dose(plan.first_dose_at, plan.doses_per_day, ends, now) if plan else None,
         now=now,
     )
+
+
+def _told_earlier(session: Session, inbound: Inbound, contact: Contact | None) -> frozenset[str]:
+    """What was told about the same patient, or from the same phone, in the day before."""
+    same = Inbound.sender_hash == inbound.sender_hash
+    if contact is not None:
+        same |= Inbound.patient_id == contact.patient_id
+    lately = (Inbound.received_at >= inbound.received_at - A_DAY, Inbound.received_at <= inbound.received_at)
+    told = session.scalars(select(Inbound.kinds).where(same, *lately, Inbound.id != inbound.id))
+    return frozenset(kind for kinds in told for kind in kinds)
 
 
 def _plan(session: Session, patient_id: uuid.UUID) -> TherapyPlan | None:

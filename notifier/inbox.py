@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from notifier import answering, enrolment, journal, paging_answers, sealing, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing, triage
-from notifier.core.states import InboundState
+from notifier.core.states import MOVES, EventState, InboundState, PlanState
 from notifier.core.vocabulary import Channel, Consent, EventKind, Intent, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.hearing import Told, contacts_of, hear
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, TherapyPlan, Ticket
 
 TRIES = 2  # faults of ours in reading one text, before a nurse reads it
+HOLDS = {"HOSPITALIZED", "DECEASED"}
 ONE_TEAM_IS_ENOUGH = {Role.NURSE}  # a nurse who calls sees the rest
 
 
@@ -123,6 +124,7 @@ def _act(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> No
         inbound.contact_id = inbound.contact_id or contact.id
         inbound.patient_id = inbound.patient_id or contact.patient_id
         _consent(session, told, catalog=catalog, now=now)
+        _pause(session, told, catalog=catalog, now=now)
         if told.asked is not None:
             enrolment.answer(session, told.asked, reading.kinds, by=contact.name, catalog=catalog, now=now)
     for need in _needs(session, told, catalog):
@@ -153,6 +155,15 @@ def _consent(session: Session, told: Told, *, catalog: Catalog, now: datetime) -
         enrolment.replan(session, plan, catalog=catalog, now=now)
 
 
+def _pause(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:
+    """In hospital, or dead: nothing more is sent until a person, who is told by the ticket, has found out."""
+    assert told.contact is not None
+    for plan in told.contact.patient.plans if HOLDS & set(told.reading.kinds) else ():
+        if PlanState.PAUSED in MOVES[PlanState][plan.state]:
+            reason = f"told by text: {', '.join(sorted(HOLDS & set(told.reading.kinds))).lower()}"
+            enrolment.pause(session, plan, reason, catalog=catalog, by=told.contact.name, now=now)
+
+
 def _needs(session: Session, told: Told, catalog: Catalog) -> list[tickets.Need]:
     """The tickets that a reading deserves: the owner's first, then each further team's."""
     reading, route, contact = told.reading, told.route, told.contact
@@ -175,13 +186,24 @@ def _needs(session: Session, told: Told, catalog: Catalog) -> list[tickets.Need]
             sender=None if contact else told.inbound.sender,
             target=told.target,
         )
-        for role in _roles(route, rows)
+        for role in _roles(route, rows, holds_box=_holds_box(session, told))
     ]
 
 
-def _roles(route: routing.Route, rows: Sequence[triage.Row]) -> list[Role]:
+def _holds_box(session: Session, told: Told) -> bool:
+    """Whether the delivery desk must hear of it too, because a box is still to come."""
+    if told.plan is None or not HOLDS & set(told.reading.kinds):
+        return False
+    coming = (EventState.SCHEDULED, EventState.OUT_FOR_DELIVERY)
+    boxes = select(CareEvent.id).where(
+        CareEvent.plan_id == told.plan.id, CareEvent.kind == EventKind.DELIVERY, CareEvent.state.in_(coming)
+    )
+    return session.scalars(boxes).first() is not None
+
+
+def _roles(route: routing.Route, rows: Sequence[triage.Row], *, holds_box: bool = False) -> list[Role]:
     """The route's teams, and each further team that some part of the text is for."""
-    roles = list(route.roles)
+    roles = [*route.roles, *([Role.DELIVERY] if holds_box and Role.DELIVERY not in route.roles else [])]
     for row in rows:
         small = roles[0] in ONE_TEAM_IS_ENOUGH and (row.urgency is Urgency.ROUTINE or row.code in routing.VAGUE)
         if row.role and row.opens_ticket and row.role not in roles and row.urgency is not Urgency.NONE and not small:
@@ -200,6 +222,8 @@ def _for_role(role: Role, route: routing.Route, rows: Sequence[triage.Row]) -> U
 def _ticket_text(session: Session, told: Told) -> str:
     """What the ticket shows first: the person's words and, for what is missing, the items by the manifest."""
     text = told.inbound.body or ("(a picture)" if told.inbound.media else "(an empty text)")
+    if told.plan and told.plan.state is PlanState.PAUSED:
+        text += "\nThe plan is paused: no reminders until it is resumed."
     delivery = last_delivery(session, told.plan) if told.plan else None
     if delivery is None or not {"MISSING", "MISSING_MED", "DAMAGED", "WRONG_ITEM"} & set(told.reading.kinds):
         return text

@@ -196,7 +196,7 @@ def tell_staff(
 
 def _tell_if_promise_broke(session: Session, ticket: Ticket, *, now: datetime) -> None:
     """Half an hour without a call on a red flag: the patient hears the truth, and the journal says so."""
-    if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.opened_at + routing.HARD_STOP:
+    if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.respond_by + routing.GRACE:
         return
     if tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now):
         journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")

@@ -162,9 +162,11 @@ def _append(session: Session, ticket: Ticket, need: Need, *, now: datetime, by: 
     ticket.kinds = [*ticket.kinds, *new_kinds]
     ticket.urgency = urgency
     ticket.news_at = now
-    ticket.respond_by = min(
-        ticket.respond_by, routing.respond_by(urgency, now, site.timezone, site.quiet_hours, need.target)
-    )
+    due = routing.respond_by(urgency, now, site.timezone, site.quiet_hours, need.target)
+    anew = ticket.respond_by <= now and (
+        worse or ticket.contacted_at is not None
+    )  # the old limit was for something else
+    ticket.respond_by = due if anew else min(ticket.respond_by, due)
     if ticket.state is TicketState.OPEN:
         if worse:
             _restart(session, ticket, now)

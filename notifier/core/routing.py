@@ -13,7 +13,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # --- how soon -----------------------------------------------------------------------------------------------------
 
 RESPOND = {Urgency.EMERGENCY: timedelta(minutes=10), Urgency.URGENT: timedelta(minutes=15)}
-HARD_STOP = timedelta(minutes=30)  # an urgent ticket without a call by then is a broken promise
+GRACE = timedelta(minutes=15)  # a red flag without a call so long after its limit is a broken promise
 SAME_DAY = timedelta(hours=4)
 MORNING = time(10)  # by when what came in the evening is answered
 ACK_LAPSES = {
@@ -54,19 +54,25 @@ def route(
     role: Role | None,
     symptoms: frozenset[str],
     *,
+    ambers: frozenset[str] = frozenset(),
+    earlier: frozenset[str] = frozenset(),
     first_dose_at: datetime | None,
     next_dose_at: datetime | None,
     now: datetime,
 ) -> Route:
     """Where a reading goes, given where the patient stands. The plan's facts only raise urgency, never lower it.
 
-    `symptoms`: the codes of triage rows that a nurse answers for, by which "any symptom" is known.
+    `symptoms`: the codes of triage rows that a nurse answers for, by which "any symptom" is known; `ambers`: those
+    that two of, in one text or with what was told `earlier` in the same day, are a red flag.
     """
     owner = role or Role.COORDINATOR
     reported = set(kinds)
     fresh = first_dose_at is not None and first_dose_at <= now <= first_dose_at + FRESH
     if fresh and reported & (symptoms | VAGUE) and urgency.rank > Urgency.URGENT.rank:
         return Route((Role.NURSE,), Urgency.URGENT, "within 24 h after the first dose")
+    amber = reported & ambers
+    if amber and len(amber | (earlier & ambers)) > 1 and urgency.rank > Urgency.URGENT.rank:
+        return Route((Role.NURSE,), Urgency.URGENT, "two symptoms within a day")
     at_risk = [kind for kind in kinds if kind in AT_RISK and next_dose_at and next_dose_at - now <= AT_RISK[kind]]
     if at_risk and next_dose_at and next_dose_at >= now:
         others = () if owner is Role.PHARMACIST else (Role.PHARMACIST,)
