@@ -29,15 +29,20 @@ def due_to_escalate(session: Session, now: datetime) -> Sequence[Ticket]:
     ).all()
 
 
-def escalate(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime) -> bool:
-    """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed."""
+def escalate(
+    session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime, but_not: uuid.UUID | None = None
+) -> bool:
+    """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed.
+
+    `but_not`: who has just passed it on, and is not rung for it.
+    """
     climbed = called = False
     ladder = rungs(session, ticket.urgency, catalog)
     for _ in range(len(ladder) + 1):
         if ticket.state is not TicketState.OPEN or ticket.escalate_at is None or ticket.escalate_at > now:
             return climbed
         rung = ladder[min(ticket.rung, len(ladder) - 1)]
-        people = _people(session, ticket, rung, now)
+        people = [person for person in _people(session, ticket, rung, now) if person.id != but_not]
         if not people and not called and ticket.rung >= len(ladder) - 1:
             people = _anybody(session, ticket, now)
         if not _climb(session, ticket, ladder, nobody=not people, now=now):
@@ -69,6 +74,7 @@ def _climb(
         due = now
     elif due <= now:  # we were away: climb on from here rather than race through what was missed
         due = now + timedelta(minutes=1)
+    due = routing.wake_at(ticket.urgency, due, ticket.site.timezone, ticket.site.quiet_hours)
     result = session.execute(
         update(Ticket)
         .where(
@@ -150,6 +156,17 @@ def page(
             page.channel = channel
             page.values = page_values(ticket, now)
             add_once(session, page, Message.key)
+
+
+def was_paged(session: Session, ticket: Ticket, staff_id: uuid.UUID, *, since: datetime) -> bool:
+    """Whether a page of this ticket has been planned for somebody since then."""
+    pages = select(Message.id).where(
+        Message.ticket_id == ticket.id,
+        Message.staff_id == staff_id,
+        Message.template == "page",
+        Message.created_at >= since,
+    )
+    return session.scalars(pages).first() is not None
 
 
 def page_values(ticket: Ticket, now: datetime) -> dict[str, str]:

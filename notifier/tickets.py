@@ -92,7 +92,7 @@ def open_or_append(
         else:
             paging.escalate(session, ticket, catalog=catalog, now=now)
             return ticket, True
-    _append(session, ticket, need, now=now, by=by)
+    _append(session, ticket, need, catalog=catalog, now=now, by=by)
     paging.escalate(session, ticket, catalog=catalog, now=now)
     return ticket, False
 
@@ -150,7 +150,7 @@ def _next_number(session: Session) -> int:
     return int(number)
 
 
-def _append(session: Session, ticket: Ticket, need: Need, *, now: datetime, by: str) -> None:
+def _append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, now: datetime, by: str) -> None:
     site = ticket.site
     new_kinds = [kind for kind in need.kinds if kind not in ticket.kinds]
     urgency = most_urgent(ticket.urgency, need.urgency)
@@ -176,7 +176,7 @@ def _append(session: Session, ticket: Ticket, need: Need, *, now: datetime, by: 
         session.flush()
     elif unheard:
         session.flush()
-        reopen(session, ticket, now=now, by=by, why="news that the owner has not heard")
+        reopen(session, ticket, catalog=catalog, now=now, by=by, why="news that the owner has not heard")
 
 
 def _told(session: Session, ticket: Ticket, now: datetime) -> int:
@@ -196,8 +196,8 @@ def _restart(session: Session, ticket: Ticket, now: datetime) -> None:
     ticket.rung, ticket.ladder_from, ticket.escalate_at = 0, begins, begins
 
 
-def reopen(session: Session, ticket: Ticket, *, now: datetime, by: str, why: str) -> bool:
-    """Back to OPEN, with the ladder from its foot: the owner is paged as well as whoever is on call."""
+def reopen(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime, by: str, why: str) -> bool:
+    """Back to OPEN and paged at once, the ladder from its foot; the owner of a red flag too, once."""
     begins = routing.wake_at(ticket.urgency, now, ticket.site.timezone, ticket.site.quiet_hours)
     owner_id = ticket.owner_id
     moved = journal.advance(
@@ -215,10 +215,12 @@ def reopen(session: Session, ticket: Ticket, *, now: datetime, by: str, why: str
         ack_expires_at=None,
         contacted_at=None,
     )
-    if moved and owner_id is not None and ticket.urgency.is_red:
-        owner = session.get_one(Staff, owner_id)
-        paging.page(session, ticket, [owner], Channel.SMS, f"owner-{ticket.step}", now=now)
-    return moved
+    if not moved:
+        return False
+    paging.escalate(session, ticket, catalog=catalog, now=now)
+    if owner_id is not None and ticket.urgency.is_red and not paging.was_paged(session, ticket, owner_id, since=now):
+        paging.page(session, ticket, [session.get_one(Staff, owner_id)], Channel.SMS, f"owner-{ticket.step}", now=now)
+    return True
 
 
 # --- a human has it -----------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ def pass_on(session: Session, ticket: Ticket, by: Actor, *, catalog: Catalog, no
             session.flush()
             journal.note(session, ticket, "ticket.passed", now=now, by=by.name)
     if moved:
-        paging.escalate(session, ticket, catalog=catalog, now=now)
+        paging.escalate(session, ticket, catalog=catalog, now=now, but_not=by.staff_id)
     return moved
 
 
@@ -306,8 +308,9 @@ def lapse(session: Session, *, catalog: Catalog, now: datetime) -> int:
         select(Ticket).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now).limit(200)
     ).all()
     for ticket in left:
-        if reopen(session, ticket, now=now, by=journal.SYSTEM, why="acknowledged, but no contact was logged"):
-            paging.escalate(session, ticket, catalog=catalog, now=now)
+        reopen(
+            session, ticket, catalog=catalog, now=now, by=journal.SYSTEM, why="acknowledged, but no contact was logged"
+        )
     return len(left)
 
 

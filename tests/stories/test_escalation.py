@@ -155,3 +155,45 @@ def test_a_ticket_for_a_role_that_nobody_has_reaches_the_supervisor(clinic):
     ivy = clinic.active("Ivy")
     ivy.texts("please pick up the empty sharps box")
     assert clinic.sue.is_paged
+
+
+def test_who_passes_a_page_on_is_not_rung_for_it(clinic):
+    """Nia cannot come: her own phone stays silent, and Bo is told at once, not after her second turn."""
+    ivy = clinic.active("Ivy")
+    ivy.texts("FEVER")
+    clinic.nia.texts("P")
+    assert clinic.nia.calls == 0
+    assert len(clinic.bo.pages) == 1
+
+
+def test_what_can_wait_wakes_nobody_in_the_night(clinic, clock):
+    """A mild headache at half past seven in the evening: the nurse hears of it, the others not before the morning."""
+    ivy = clinic.active("Ivy")
+    clock.until("2026-11-23T19:30-05:00")
+    ivy.texts("mild headache")
+    assert len(clinic.nia.pages) == 1
+    clock.until("2026-11-24T07:59-05:00")
+    assert len(clinic.nia.pages) == 1
+    assert not clinic.bo.is_paged
+    assert not clinic.sue.is_paged
+    clock.until("2026-11-24T08:01-05:00")
+    assert clinic.bo.is_paged
+
+
+def test_one_who_has_it_and_is_on_call_is_paged_once_for_the_news(clinic, clock):
+    ivy = clinic.active("Ivy")
+    ivy.texts("FEVER")
+    clinic.nia.texts("A")
+    clock.passes(minutes=2)
+    ivy.texts("now i have chills")
+    assert len(clinic.nia.pages) == 2
+
+
+def test_an_owner_who_is_not_on_call_hears_the_news_too(clinic, clock):
+    ivy = clinic.active("Ivy")
+    ivy.texts("FEVER")
+    clinic.bo.texts(f"A {ivy.ticket.number}")
+    clock.passes(minutes=2)
+    ivy.texts("now i have chills")
+    assert len(clinic.bo.pages) == 1
+    assert len(clinic.nia.pages) == 2
