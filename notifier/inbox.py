@@ -78,9 +78,9 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
     if inbound.state is not InboundState.RECEIVED:
         return False
     site = site_of(session, inbound.recipient)
-    staff = session.scalars(select(Staff).where(Staff.phone_hash == inbound.sender_hash)).one_or_none()
+    staff = session.scalars(select(Staff).where(Staff.phone_hash == inbound.sender_hash, Staff.active)).one_or_none()
     contacts: Sequence[Contact | None] = contacts_of(session, inbound)
-    if staff and (not contacts or paging_answers.is_command(inbound.body)):
+    if staff and (not contacts or paging_answers.is_meant(session, inbound, staff)):
         inbound.staff_id = staff.id
         paging_answers.obey(session, inbound, staff, catalog=catalog, now=now)
         return _done(session, inbound, None, now=now)

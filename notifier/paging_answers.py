@@ -9,22 +9,37 @@ from sqlalchemy.orm import Session
 from notifier import tickets
 from notifier.catalog import Catalog
 from notifier.core.states import TicketState
-from notifier.core.vocabulary import Channel
+from notifier.core.vocabulary import Channel, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.models import Inbound, Message, Site, Staff, Ticket
 
 COMMAND = re.compile(r"\s*(?P<verb>a|ack|ok|p|pass)\s*#?\s*(?P<number>\d{1,9})?\s*[.!]?\s*", re.IGNORECASE)
 RECENT = timedelta(hours=24)
+PAGES = ("page", "page.assigned")
+ASKS = Message.template.in_(PAGES) | Message.prompt.is_not(None)  # what waits for an answer
+STOPS = re.compile(r"\s*(stop|stopall|unsubscribe|end|quit|revoke|optout|cancel)\s*", re.IGNORECASE)  # Twilio's words
 
 
-def is_command(text: str) -> bool:
-    """Whether a text is an answer to a page and nothing else."""
-    return COMMAND.fullmatch(text) is not None
+def is_meant(session: Session, inbound: Inbound, staff: Staff) -> bool:
+    """Whether a text of somebody who is a patient here too answers a page: it has a number, or a page came last."""
+    found = COMMAND.fullmatch(inbound.body)
+    if found is None or found["number"]:
+        return found is not None
+    last = session.scalars(
+        select(Message.template)
+        .where(Message.to_hash == inbound.sender_hash, Message.sent_at.is_not(None), ASKS)
+        .order_by(Message.sent_at.desc())
+        .limit(1)
+    ).first()
+    return last in PAGES
 
 
 def obey(session: Session, inbound: Inbound, staff: Staff, *, catalog: Catalog, now: datetime) -> None:
     """Do what a member of staff answered, and tell them what came of it."""
     found = COMMAND.fullmatch(inbound.body)
+    if STOPS.fullmatch(inbound.body):
+        _out_of_reach(session, inbound, staff, catalog=catalog, now=now)
+        return
     if found is None:
         _tell(session, inbound, staff, "staff.unknown", {}, now)
         return
@@ -43,12 +58,28 @@ def obey(session: Session, inbound: Inbound, staff: Staff, *, catalog: Catalog, 
     inbound.ticket_id = meant.id
     inbound.patient_id = meant.patient_id
     passing = found["verb"].lower().startswith("p")
-    template = _act(session, staff, meant, passing=passing, catalog=catalog, now=now)
+    template = act(session, staff, meant, passing=passing, catalog=catalog, now=now)
     values = {"number": str(meant.number), "owner": meant.owner or "", "others": ", ".join(others)}
     _tell(session, inbound, staff, f"{template}.more" if others else template, values, now, meant)
 
 
-def _act(session: Session, staff: Staff, ticket: Ticket, *, passing: bool, catalog: Catalog, now: datetime) -> str:
+def _out_of_reach(session: Session, inbound: Inbound, staff: Staff, *, catalog: Catalog, now: datetime) -> None:
+    """Twilio has just shut this phone to our pages: somebody else must know before the next one is lost."""
+    site = _any_site(session)
+    need = tickets.Need(
+        site_key=site,
+        subject=f"staff:{staff.id}",
+        role=Role.COORDINATOR,
+        urgency=Urgency.URGENT,
+        kinds=("UNREACHABLE",),
+        source=Source.SMS,
+        text=f"{staff.name} texted STOP: pages by text no longer arrive. Ask for a START, or page by call.",
+    )
+    ticket, _ = tickets.open_or_append(session, need, catalog=catalog, now=now)
+    inbound.ticket_id = ticket.id
+
+
+def act(session: Session, staff: Staff, ticket: Ticket, *, passing: bool, catalog: Catalog, now: datetime) -> str:
     """Take the ticket or pass it on. Returns the template that says what came of it."""
     by = tickets.Actor(staff.name, staff.id)
     if passing:
@@ -67,7 +98,7 @@ def _meant(session: Session, staff: Staff, now: datetime) -> tuple[Ticket | None
         .join(Message, Ticket.id == Message.ticket_id)
         .where(
             Message.staff_id == staff.id,
-            Message.template.in_(("page", "page.assigned")),
+            Message.template.in_(PAGES),
             Message.sent_at >= now - RECENT,
         )
         .order_by(Message.sent_at.desc())

@@ -1,6 +1,7 @@
 """A need that a human must meet: opened or appended to, acknowledged, answered, resolved. paging.py wakes people."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,7 +29,7 @@ from notifier.models import (
 
 FOLLOWS = timedelta(days=7)  # a new ticket this soon after one like it follows that one
 REPEATS = timedelta(hours=24)
-REPEATED = 3  # the same red flag told this often in a day goes one level up
+REPEATED = 3  # the same symptom told this often in a day goes one level up
 
 OUTCOMES = {
     "reached_advised": "Reached, advised",
@@ -154,7 +155,8 @@ def _append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, n
     site = ticket.site
     new_kinds = [kind for kind in need.kinds if kind not in ticket.kinds]
     urgency = most_urgent(ticket.urgency, need.urgency)
-    if need.urgency.is_red and _told(session, ticket, now) + 1 >= REPEATED:
+    counts = need.urgency.is_red or (need.role is Role.NURSE and need.urgency is Urgency.SAME_DAY)
+    if counts and _told(session, ticket, need.kinds, now) + 1 >= REPEATED:
         urgency = most_urgent(urgency, routing.level_up(need.urgency))
     worse = urgency.rank < ticket.urgency.rank
     unheard = worse or (need.urgency.is_red and (bool(new_kinds) or ticket.contacted_at is not None))
@@ -179,16 +181,16 @@ def _append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, n
         reopen(session, ticket, catalog=catalog, now=now, by=by, why="news that the owner has not heard")
 
 
-def _told(session: Session, ticket: Ticket, now: datetime) -> int:
-    """How often this need was told in the last day."""
+def _told(session: Session, ticket: Ticket, kinds: Sequence[str], now: datetime) -> int:
+    """How often any of these kinds was told in the last day."""
     lines = session.scalars(
-        select(AuditEvent.verb).where(
+        select(AuditEvent.detail).where(
             AuditEvent.ticket_id == ticket.id,
             AuditEvent.verb.in_(("ticket.opened", "ticket.appended")),
             AuditEvent.at >= now - REPEATS,
         )
     )
-    return len(lines.all())
+    return sum(not set(kinds).isdisjoint((line or "").split(", ")) for line in lines)
 
 
 def _restart(session: Session, ticket: Ticket, now: datetime) -> None:

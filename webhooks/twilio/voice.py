@@ -5,7 +5,6 @@ A key means exactly what the word means by text: it becomes an Inbound, and a wo
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from flask import Response, abort, request
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from jobs.queue import ring
-from notifier import clock, inbox, sealing, tickets
+from notifier import clock, inbox, paging_answers, sealing
 from notifier.core import wording
 from notifier.core.vocabulary import Channel, Source
 from notifier.models import Attempt, Contact, Message, Site, Staff, Ticket
@@ -25,6 +24,7 @@ log = logging.getLogger(__name__)
 VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
 PATIENCE = 10  # seconds to find a key: older callers need them
 MENU = {"0": "CALL ME", "1": "where is my delivery", "2": "NOT OK"}
+PAGE_KEYS = {"1": False, "2": True}  # takes it, passes it on
 PROMISED = {"0", "2"}  # a nurse calls within minutes
 
 
@@ -148,26 +148,16 @@ def _page_key(attempt_id: UUID, digit: str) -> Response:
         ticket = session.get(Ticket, call.message.ticket_id) if call.message.ticket_id else None
         if ticket is None:
             return twiml(_end(call.say("voice.goodbye"), "en"))
-        template = _page_answer(session, ticket, staff, digit, now)
-        if template is None:
+        if digit not in PAGE_KEYS:
             return twiml(_ask(attempt_id, "page", "en", call.message.body or ""))
+        template = paging_answers.act(
+            session, staff, ticket, passing=PAGE_KEYS[digit], catalog=current().catalog, now=now
+        )
         session.refresh(ticket)
         values = {"brand": call.site.brand, "number": str(ticket.number), "owner": ticket.owner or ""}
         said = current().catalog.render(template, "en", Channel.SMS, values)
     ring("dispatch")
     return twiml(_end(said, "en"))
-
-
-def _page_answer(session: Session, ticket: Ticket, staff: Staff, digit: str, now: datetime) -> str | None:
-    by = tickets.Actor(staff.name, staff.id)
-    if digit == "1":
-        if tickets.acknowledge(session, ticket, by, now=now):
-            return "staff.taken"
-        return "staff.yours" if ticket.owner_id == staff.id else "staff.too_late"
-    if digit == "2":
-        passed = tickets.pass_on(session, ticket, by, catalog=current().catalog, now=now)
-        return "staff.passed" if passed else "staff.resolved"
-    return None
 
 
 # --- calls that come in -------------------------------------------------------------------------------------------
