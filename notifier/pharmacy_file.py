@@ -38,14 +38,16 @@ def read(text: str) -> Pharmacy:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Pharmacy(faults={"file": f"is not TOML: {error}"})
+    if not data:
+        return Pharmacy(faults={"file": "is empty: it would take everybody off the roster"})
     for name in data.keys() - {"site", "staff", "rota", "override", "ladder", LAST_RESORT}:
         file.faults[name] = "no such section"
-    for key, table in data.get("site", {}).items():
+    for key, table in _tables(file, data, "site").items():
         file.sites[key] = _row(file, f"site.{key}", table, _SITE, required=("name", "timezone", "phone"))
         file.sites[key].setdefault("brand", file.sites[key].get("name"))
-        if not (table.get("sms_from") or table.get("messaging_service")):
+        if isinstance(table, dict) and not (table.get("sms_from") or table.get("messaging_service")):
             file.faults[f"site.{key}"] = "needs sms_from or messaging_service"
-    for key, table in data.get("staff", {}).items():
+    for key, table in _tables(file, data, "staff").items():
         file.staff[key] = _row(file, f"staff.{key}", table, _STAFF, required=("name", "roles", "phone"))
         for site in file.staff[key].get("sites", ()):
             if site not in file.sites:
@@ -54,10 +56,14 @@ def read(text: str) -> Pharmacy:
         phone = _row(file, LAST_RESORT, data[LAST_RESORT], {"phone": _phone}, required=("phone",))
         file.staff[LAST_RESORT] = {"name": "Answering service", "roles": [], "pages": Pages.VOICE, **phone}
     for section in ("rota", "override"):
-        for number, table in enumerate(data.get(section, ()), start=1):
+        shifts = data.get(section, [])
+        if not isinstance(shifts, list):
+            file.faults[section] = f"must be [[{section}]], once for each"
+            continue
+        for number, table in enumerate(shifts, start=1):
             _shift(file, f"{section} {number}", table, is_override=section == "override")
     faults: list[str] = []
-    for urgency, rungs in catalog.read_ladders(data.get("ladder", {}), "ladder", faults).items():
+    for urgency, rungs in catalog.read_ladders(_tables(file, data, "ladder"), "ladder", faults).items():
         file.ladders[urgency] = [{"who": r.who.value, "by": r.by.value, "after": r.after} for r in rungs]
     for fault in faults:
         name, _, reason = fault.partition(": ")
@@ -65,6 +71,15 @@ def read(text: str) -> Pharmacy:
     for what in ("phone", "email"):
         _each_its_own(file, what)
     return file
+
+
+def _tables(file: Pharmacy, data: Row, section: str) -> Row:
+    """The tables of one section by key."""
+    tables = data.get(section, {})
+    if isinstance(tables, dict):
+        return tables
+    file.faults[section] = f"must be [{section}.KEY], once for each"
+    return {}
 
 
 def _row(

@@ -94,7 +94,7 @@ def _over(under: Table, over: Table) -> Table:
 
 def _messages(folders: list[Path], faults: list[str]) -> tuple[tuple[str, ...], dict[str, Template]]:
     names = sorted({path.name for folder in folders for path in folder.glob("messages.*.toml")})
-    tables = {name.split(".")[1]: _tables(folders, name, faults) for name in names}
+    tables = {name.split(".")[1]: _messages_in(name, _tables(folders, name, faults), faults) for name in names}
     english = tables.get("en", {})
     for language, table in tables.items():
         faults += [
@@ -118,6 +118,17 @@ def _messages(folders: list[Path], faults: list[str]) -> tuple[tuple[str, ...], 
         if not (found[key].text or found[key].voice):
             faults.append(f"messages.en.toml: {key} has neither text nor voice")
     return tuple(sorted(tables)), found
+
+
+def _messages_in(name: str, table: Table, faults: list[str]) -> Table:
+    """The messages of one file, without those that are no tables of words."""
+    wrong = {
+        key: f"{name}: {key} must be a table with text or voice"
+        for key, entry in table.items()
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(way, ""), str) for way in ("text", "voice"))
+    }
+    faults += wrong.values()
+    return {key: entry for key, entry in table.items() if key not in wrong}
 
 
 # --- the journey --------------------------------------------------------------------------------------------------
@@ -223,7 +234,8 @@ def read_ladders(table: Table, name: str, faults: list[str]) -> dict[Urgency, tu
             faults.append(f"{name}.{word}: no such urgency; one of {', '.join(list(Urgency)[:-1])}")
             continue
         rungs = []
-        for number, rung in enumerate(ladder.get("rungs") or [{}], start=1):
+        given = ladder.get("rungs") if isinstance(ladder, dict) else None
+        for number, rung in enumerate(given if given and isinstance(given, list) else [{}], start=1):
             try:
                 rungs.append(LadderRung(Rung(rung["who"]), Channel(rung["by"]), float(rung["after"])))
             except (KeyError, TypeError, ValueError):

@@ -195,3 +195,24 @@ def test_an_hour_without_an_offset_needs_a_site(session):
 
 def test_a_file_that_is_not_toml_is_said_so(session):
     assert faults(session, "[site.x\n")["file"].startswith("is not TOML")
+
+
+def test_an_empty_file_takes_nobody_off_the_roster(session):
+    apply(session, FILE)
+    assert faults(session, "")["file"].startswith("is empty")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("site = 3", "site"),
+        ("[site]\nportland = 3", "site.portland"),
+        ("staff = []", "staff"),
+        ("[rota]\nsite = '*'", "rota"),
+        ("[ladder]\nurgent = 5", "ladder.urgent"),
+        ("ladder = 5", "ladder"),
+        ("last_resort = 5", "last_resort"),
+    ],
+)
+def test_a_section_of_another_shape_is_named(session, text, name):
+    assert name in faults(session, text)
