@@ -181,6 +181,8 @@ def create_token(session: Session, name: str, scopes: Sequence[Scope], *, now: d
     """A new token for another system, to be shown once: only its hash is kept. Raises Invalid."""
     if not scopes:
         raise Invalid({"scope": "must be one or more of read, write, tickets, admin"})
+    if not name.strip():
+        raise Invalid({"name": "must say which system this is for"})
     if session.scalars(select(ApiToken).where(ApiToken.name == name)).first():
         raise Invalid({"name": "is taken by another token"})
     presented = TOKEN_PREFIX + secrets.token_urlsafe(32)

@@ -12,10 +12,12 @@ from typing import Any, ParamSpec
 import click
 from dotenv import load_dotenv
 
-from notifier.errors import NotifierError
+from notifier.errors import Misconfigured, NotifierError
 
 P = ParamSpec("P")
-CSV = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PORT = click.IntRange(1, 65535)
+NOT_SET_UP = "the database is not set up for this version: run `notifier migrate`"
 
 
 def refuses(command: Callable[P, None]) -> Callable[P, None]:
@@ -30,11 +32,13 @@ def refuses(command: Callable[P, None]) -> Callable[P, None]:
         except NotifierError as error:
             raise click.ClickException(str(error)) from None
         except OperationalError as error:
+            if "no such table" in str(error.orig):  # as SQLite says it
+                raise click.ClickException(NOT_SET_UP) from None
             raise click.ClickException(
                 f"the database does not answer ({type(error.orig).__name__}): check DATABASE_URL, see `notifier doctor`"
             ) from None
         except ProgrammingError:
-            raise click.ClickException("the database is not set up for this version: run `notifier migrate`") from None
+            raise click.ClickException(NOT_SET_UP) from None
 
     return run
 
@@ -73,13 +77,22 @@ def demo(port: int, speed: float, data: Path) -> None:
 @refuses
 def web(bind: str) -> None:
     """Answer HTTP: Twilio's webhooks, the console, the API."""
+    host, _, port = bind.rpartition(":")
+    if not (host and port.isdigit() and 0 < int(port) < 65536):
+        raise click.BadParameter("must look like 127.0.0.1:8000", param_hint="--bind")
     from notifier.server import serve
 
     serve(bind)
 
 
 @main.command()
-@click.option("--processes", default=2, show_default=True, help="Workers for bulk work; one more is for urgent only.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Workers for bulk work; one more is for urgent only.",
+)
 @click.option("--queue", type=click.Choice(["urgent", "bulk"]), hidden=True)
 @refuses
 def worker(processes: int, queue: str | None) -> None:
@@ -105,7 +118,7 @@ def clock() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8010, show_default=True)
+@click.option("--port", type=PORT, default=8010, show_default=True)
 @click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the phones in this file.")
 @refuses
 def sandbox(host: str, port: int, data: Path | None) -> None:
@@ -162,7 +175,7 @@ def migrate() -> None:
 
 
 @main.command()
-@click.argument("file", type=CSV)
+@click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @refuses
 def apply(file: Path, dry_run: bool) -> None:
@@ -170,15 +183,19 @@ def apply(file: Path, dry_run: bool) -> None:
     from notifier import clock as times
     from notifier import pharmacy
 
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise NotifierError(f"{file.name} is not UTF-8: save it as UTF-8") from None
     with _dry(dry_run) as session:
-        changes = pharmacy.apply(session, file.read_text(encoding="utf-8"), now=times.now(), by=f"apply {file.name}")
+        changes = pharmacy.apply(session, text, now=times.now(), by=f"apply {file.name}")
     for line in changes:
         click.echo(line)
     click.echo(f"{len(changes)} changes{' would be made' if dry_run else ''}." if changes else "Nothing to change.")
 
 
 @main.command("import")
-@click.argument("file", type=CSV)
+@click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Check every row, and change nothing.")
 @refuses
 def import_(file: Path, dry_run: bool) -> None:
@@ -295,7 +312,7 @@ def triage(text: str | None, jsonl: bool) -> None:
     """Understand a reply."""
     from notifier import triaging
 
-    rules = triaging.rules(os.environ.get("NOTIFIER_CATALOG"))
+    rules = triaging.rules(_own_catalog())
     if jsonl:
         for line in sys.stdin:
             if line.strip():
@@ -305,6 +322,14 @@ def triage(text: str | None, jsonl: bool) -> None:
     else:
         for line in triaging.explain(text, rules):
             click.echo(line)
+
+
+def _own_catalog() -> Path | None:
+    """The pharmacy's own folder; read apart from the settings, so that a catalog can be tried without any."""
+    named = os.environ.get("NOTIFIER_CATALOG")
+    if named and not Path(named).is_dir():
+        raise Misconfigured(f"NOTIFIER_CATALOG is not a folder: {named}")
+    return Path(named) if named else None
 
 
 @main.group()
@@ -319,8 +344,7 @@ def catalog_check() -> None:
     from notifier import catalog as shipped
     from notifier.catalog import check
 
-    folder = os.environ.get("NOTIFIER_CATALOG")
-    found = shipped.load(Path(folder) if folder else None)
+    found = shipped.load(_own_catalog())
     faults = check.faults(found)
     for fault in faults:
         click.echo(fault)
@@ -339,10 +363,10 @@ def reconcile(since: str) -> None:
     """Ask Twilio what it really sent and received, and mend the difference."""
     from jobs import tasks
 
-    _logs()
     units = {"m": 1 / 60, "h": 1.0, "d": 24.0}
     if since[-1:] not in units or not since[:-1].replace(".", "", 1).isdigit():
         raise click.BadParameter("must look like 30m, 2h or 3d", param_hint="--since")
+    _logs()
     tasks.reconcile_all(str(float(since[:-1]) * units[since[-1]]))
     tasks.dispatch()
     click.echo("Our books agree with Twilio's.")

@@ -68,16 +68,18 @@ class Settings:
         if value := env.get("NOTIFIER_CLOCK"):
             wrong += _clock_faults(value, settings.twilio_api_base_url)
         if wrong:
-            raise Misconfigured("; ".join(wrong))
+            raise Misconfigured(f"{'; '.join(wrong)} (settings come from the environment and from .env, see README)")
         return settings
 
     def faults(self) -> list[str]:
         """What is wrong with the values given, one sentence each."""
         found = []
         try:
-            make_url(self.database_url)
+            is_ours = make_url(self.database_url).drivername in ("sqlite", "postgresql+psycopg")
         except ArgumentError:
-            found.append("DATABASE_URL is not a database URL, such as postgresql+psycopg://user@host/notifier")
+            is_ours = False
+        if not is_ours:
+            found.append("DATABASE_URL must look like postgresql+psycopg://user@host/notifier or sqlite:///notifier.db")
         if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
             found.append("REDIS_URL must start with redis://, rediss://, redis+sentinel:// or unix://")
         if self.twilio_account_sid and not self.twilio_account_sid.startswith("AC"):

@@ -44,7 +44,8 @@ def read(data: bytes, required: Sequence[str], known: Collection[str]) -> Sheet:
     header = [name.strip().lower() for name in next(reader, [])]
     missing = [name for name in required if name not in header]
     if missing:
-        raise Invalid(dict.fromkeys(missing, "the column is missing"))
+        why = f"the columns {', '.join(missing)} are missing" if text.strip() else "the file is empty"
+        raise Invalid(dict.fromkeys(missing, "the column is missing"), why)
     if twice := {name for name in header if name and header.count(name) > 1}:
         raise Invalid(dict.fromkeys(sorted(twice), "the column is there twice"))
     rows: list[tuple[int, Cells]] = []

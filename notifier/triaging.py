@@ -13,9 +13,9 @@ from notifier.core.vocabulary import Flag, Prompt, Therapy
 FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
 
 
-def rules(override: str | None) -> triage.Rules:
-    """The rules shipped, with a site's own over them."""
-    return load_rules([SHIPPED, *([Path(override)] if override else [])])
+def rules(override: Path | None) -> triage.Rules:
+    """The rules shipped, with a pharmacy's own over them. Raises Misconfigured."""
+    return load_rules([SHIPPED, *([override] if override else [])])
 
 
 def answer(line: str, rules: triage.Rules) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def load_rules(folders: Sequence[Path]) -> Rules:
             if path.is_file():
                 try:
                     data[name] = _over(data[name], tomllib.loads(path.read_text(encoding="utf-8")))
-                except tomllib.TOMLDecodeError as error:
+                except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                     raise Misconfigured(f"{path} is not TOML: {error}") from error
     try:
         return _rules(data)
