@@ -4,8 +4,9 @@ import functools
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,13 +19,13 @@ from sqlalchemy.orm import Session
 from jobs.queue import BULK, ring
 from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets
 from notifier.core.vocabulary import Channel
-from notifier.provider import Order, Seen, Unreachable
+from notifier.provider import Accepted, Order, Outcome, Seen, Unavailable, Unreachable
 from notifier.runtime import current, reading, transaction
 
 THREADS = 32
 # The time is up, the database is away or busy, or Twilio is away: no row is at fault.
 NOT_NOW = (BaseTimeoutException, OperationalError, InterfaceError, NoConnection, Unreachable)
-DRAIN_SECONDS = 20.0  # after this a job rings for another and ends, so that a worker never looks dead
+DRAIN_SECONDS = 5.0  # then a job rings for another and ends: with the last calls it is over before a stop is forced
 log = logging.getLogger(__name__)
 
 
@@ -140,24 +141,60 @@ def drain_bulk() -> None:
 
 
 def _drain(*, urgent: bool) -> bool:
-    """Send in batches until nothing is due (True) or the time is up (False)."""
+    """Send until nothing is due (True) or the time is up (False). Threads call Twilio; this one keeps the books.
+
+    One call that hangs holds one thread, and nobody else.
+    """
     end = time.monotonic() + DRAIN_SECONDS
+    calls: dict[Future[Outcome], Order] = {}
     with ThreadPoolExecutor(THREADS) as threads:
-        while time.monotonic() < end:
-            orders = _claim(urgent=urgent)
-            if orders is None:
-                return True
-            for sent in [threads.submit(_send, order) for order in orders]:
-                sent.result()
-    return False
+        while True:
+            free, orders = THREADS - len(calls), None
+            if free >= THREADS // 4 and time.monotonic() < end:
+                lease_ends = time.monotonic() + current().settings.send_lease_seconds
+                orders = _claim(urgent=urgent, limit=free)
+                calls |= {threads.submit(_send, order, lease_ends): order for order in orders or ()}
+            if not calls:
+                if orders is None:
+                    return time.monotonic() < end
+                continue
+            done, _ = wait(calls, timeout=1, return_when=FIRST_COMPLETED)
+            _record({UUID(calls.pop(call).attempt_id): call.result() for call in done})
 
 
-def _claim(*, urgent: bool) -> list[Order] | None:
+def _send(order: Order, lease_ends: float) -> Outcome:
+    if time.monotonic() > lease_ends:  # this process was frozen: others may have settled this one since
+        return Unavailable("held too long")
+    return current().twilio.send(order)  # no transaction is open here
+
+
+def _record(outcomes: Mapping[UUID, Outcome]) -> None:
+    """What was taken in one transaction; the rest, from which tickets may follow, each in its own."""
+    taken = {attempt: outcome for attempt, outcome in outcomes.items() if isinstance(outcome, Accepted)}
+    _record_together(taken)
+    with suppress(JobFailed):  # logged; its lease runs out, and it is settled as a doubt
+        each(_record_together, [{attempt: outcome} for attempt, outcome in outcomes.items() if attempt not in taken])
+
+
+def _record_together(outcomes: Mapping[UUID, Outcome]) -> None:
+    if outcomes:
+        with transaction() as session:
+            sending.record_outcomes(
+                session,
+                outcomes,
+                catalog=current().catalog,
+                now=clock.now(),
+                real_now=clock.real(),
+                pace=clock.speed(),
+            )
+
+
+def _claim(*, urgent: bool, limit: int) -> list[Order] | None:
     """A batch of orders, claimed in a committed transaction. None: nothing is due."""
     ids: Sequence[UUID] = ()
     try:
         with transaction() as session:
-            ids = sending.due(session, urgent=urgent, now=clock.now(), limit=THREADS)
+            ids = sending.due(session, urgent=urgent, now=clock.now(), limit=limit)
             orders = _claim_all(session, ids)
     except NOT_NOW:
         raise
@@ -192,20 +229,6 @@ def _claim_apart(message_id: UUID) -> list[Order]:
         with transaction() as session:
             sending.put_off(session, message_id, where(error), now=clock.now(), pace=clock.speed())
         return []
-
-
-def _send(order: Order) -> None:
-    outcome = current().twilio.send(order)  # no transaction is open here
-    with transaction() as session:
-        sending.record_outcome(
-            session,
-            UUID(order.attempt_id),
-            outcome,
-            catalog=current().catalog,
-            now=clock.now(),
-            real_now=clock.real(),
-            pace=clock.speed(),
-        )
 
 
 @job

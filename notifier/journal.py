@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from notifier.core.states import origins
@@ -33,19 +33,20 @@ def advance(
     False means that someone was faster or the news is stale: nothing changed, nothing was written.
     """
     cls = type(row)
-    if why and hasattr(cls, "why"):
-        facts["why"] = why
-    result = session.execute(
+    if hasattr(cls, "why"):
+        facts["why"] = why or None  # the reason of an earlier move would be a lie about this one
+    moved = session.scalars(
         update(cls)
         .where(cls.id == row.id, cls.state.in_(origins(to)), *only_if)
         .values(state=to, **facts)
-        .execution_options(synchronize_session=False)
-    )
-    moved = isinstance(result, CursorResult) and result.rowcount == 1
-    session.refresh(row)
-    if moved:
-        note(session, row, f"{cls.__tablename__}.{to}", now=now, by=by, detail=why)
-    return moved
+        .returning(cls)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+    if moved is None:
+        session.refresh(row)
+        return False
+    note(session, row, f"{cls.__tablename__}.{to}", now=now, by=by, detail=why)
+    return True
 
 
 def note(session: Session, row: Base, verb: str, *, now: datetime, by: str, detail: str = "") -> AuditEvent:

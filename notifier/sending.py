@@ -1,7 +1,7 @@
 """What is due leaves once: found, claimed, sent by the edges, and its outcome and receipts recorded."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -78,22 +78,22 @@ def claim(
         return None
     body = words(message, catalog)
     attempt = Attempt(id=uuid.uuid4(), message_id=message.id, n=message.attempts + 1, started_at=now, began=real_now)
-    taken = journal.advance(
-        session,
-        message,
-        MessageState.SENDING,
-        now=now,
-        by=journal.SYSTEM,
-        lease_until=real_now + lease,
-        attempt_id=attempt.id,
-        attempts=attempt.n,
-        body=body,
-        segments=wording.segments(body)[0] if message.channel is Channel.SMS else None,
-    )
+    with session.no_autoflush:  # what many of these add is written together at the end
+        taken = journal.advance(
+            session,
+            message,
+            MessageState.SENDING,
+            now=now,
+            by=journal.SYSTEM,
+            lease_until=real_now + lease,
+            attempt_id=attempt.id,
+            attempts=attempt.n,
+            body=body,
+            segments=wording.segments(body)[0] if message.channel is Channel.SMS else None,
+        )
     if not taken:
         return None
     session.add(attempt)
-    session.flush()
     return _order(message, attempt, body, public_base_url, now)
 
 
@@ -139,14 +139,14 @@ def _order(message: Message, attempt: Attempt, body: str, base: str, now: dateti
 def _unwanted(session: Session, message: Message) -> str:
     """Why this message must not leave any more; empty when it may."""
     if message.template == "page" and message.ticket_id:
-        ticket = session.get_one(Ticket, message.ticket_id)
-        if ticket.state is not TicketState.OPEN and ":owner-" not in message.key:
+        ticket = session.scalar(select(Ticket.state).where(Ticket.id == message.ticket_id))
+        if ticket is not TicketState.OPEN:
             return "acknowledged"
     if message.plan_id and message.step:
-        plan = session.get_one(TherapyPlan, message.plan_id)
-        over = plan.state is PlanState.ENDED and message.template in AFTER_END
-        if plan.state in SILENT and not over:
-            return f"the plan is {plan.state}"
+        plan = session.scalars(select(TherapyPlan.state).where(TherapyPlan.id == message.plan_id)).one()
+        over = plan is PlanState.ENDED and message.template in AFTER_END
+        if plan in SILENT and not over:
+            return f"the plan is {plan}"
     if message.contact is None:
         return ""
     if not message.contact.active:
@@ -163,7 +163,7 @@ def _held_until(session: Session, message: Message, now: datetime) -> datetime |
     """The end of the recipient's quiet hours, when it is night there and this can wait."""
     if message.any_hour or message.contact is None:
         return None
-    zone = session.get_one(Patient, message.contact.patient_id).timezone
+    zone = session.scalars(select(Patient.timezone).where(Patient.id == message.contact.patient_id)).one()
     quiet = message.site.quiet_hours
     if not planning.in_quiet_hours(now, ZoneInfo(zone), quiet):
         return None
@@ -181,47 +181,66 @@ def _expire(session: Session, message: Message, *, catalog: Catalog, now: dateti
 # --- what Twilio said ---------------------------------------------------------------------------------------------
 
 
-def record_outcome(
+def record_outcomes(
     session: Session,
-    attempt_id: uuid.UUID,
-    outcome: Outcome,
+    outcomes: Mapping[uuid.UUID, Outcome],
     *,
     catalog: Catalog,
     now: datetime,
     real_now: datetime,
     pace: float,
 ) -> None:
-    """Write down how one call to Twilio ended. A receipt may have been faster; then nothing moves back.
+    """Write down how calls to Twilio ended, by attempt. A receipt may have been faster; then nothing moves back.
 
     `pace`: seconds of `now` in a real second, because back-off is real.
     """
-    attempt = session.get_one(Attempt, attempt_id)
-    message = session.get_one(Message, attempt.message_id)
-    mine = (Message.attempt_id == attempt.id,)
-    match outcome:
-        case Accepted(sid, status):
-            _learn_sid(session, attempt, sid, status)
-            journal.advance(session, message, MessageState.SENT, now=now, by=journal.SYSTEM, only_if=mine, sent_at=now)
-        case Rejected(code):
-            attempt.error_code, attempt.ended_at = code, now
-            _not_delivered(session, message, attempt, code, catalog=catalog, now=now)
-        case Unavailable(reason):
-            attempt.ended_at = now
-            wait = BACKOFF[min(attempt.n, len(BACKOFF)) - 1]
-            if message.urgent:
-                wait = min(wait, URGENT_BACKOFF)
-            journal.advance(
-                session,
-                message,
-                MessageState.PLANNED,
-                now=now,
-                by=journal.SYSTEM,
-                why=f"Twilio was not there ({reason})",
-                only_if=mine,
-                due_at=now + wait * pace,
-            )
-        case Uncertain(reason):
-            doubt(session, message, attempt, reason, now=now, real_now=real_now)
+    attempts = session.scalars(
+        select(Attempt)
+        .where(Attempt.id.in_(outcomes))
+        .order_by(Attempt.id)
+        .options(joinedload(Attempt.message))
+        .with_for_update(of=Attempt)
+    ).all()
+    for attempt in attempts:
+        message, mine = attempt.message, (Message.attempt_id == attempt.id,)
+        match outcomes[attempt.id]:
+            case Accepted(sid, status):
+                attempt.provider_sid = attempt.provider_sid or sid
+                attempt.provider_status = attempt.provider_status or status
+                with session.no_autoflush:  # what many of these add is written together at the end
+                    journal.advance(
+                        session,
+                        message,
+                        MessageState.SENT,
+                        now=now,
+                        by=journal.SYSTEM,
+                        only_if=mine,
+                        sent_at=now,
+                    )
+            case Rejected(code):
+                attempt.error_code, attempt.ended_at = code, now
+                _not_delivered(session, message, attempt, code, catalog=catalog, now=now)
+            case Unavailable(reason):
+                _back_off(session, message, attempt, reason, now=now, pace=pace)
+            case Uncertain(reason):
+                doubt(session, message, attempt, reason, now=now, real_now=real_now)
+
+
+def _back_off(session: Session, message: Message, attempt: Attempt, reason: str, *, now: datetime, pace: float) -> None:
+    attempt.ended_at = now
+    wait = BACKOFF[min(attempt.n, len(BACKOFF)) - 1]
+    if message.urgent:
+        wait = min(wait, URGENT_BACKOFF)
+    journal.advance(
+        session,
+        message,
+        MessageState.PLANNED,
+        now=now,
+        by=journal.SYSTEM,
+        why=f"Twilio was not there ({reason})",
+        only_if=(Message.attempt_id == attempt.id,),
+        due_at=now + wait * pace,
+    )
 
 
 def doubt(
@@ -257,13 +276,6 @@ def tries(session: Session, message: Message) -> int:
     return session.scalar(select(func.count()).where(Attempt.message_id == message.id, reached)) or 0
 
 
-def _learn_sid(session: Session, attempt: Attempt, sid: str, status: str) -> None:
-    if attempt.provider_sid is None:
-        attempt.provider_sid = sid
-    if attempt.provider_status is None:
-        attempt.provider_status = status
-
-
 # Twilio's words for where a message or a call stands, as ours.
 ON_ITS_WAY = {"accepted", "scheduled", "queued", "sending", "sent", "initiated", "ringing", "in-progress"}
 ARRIVED = {"delivered", "read", "completed"}
@@ -283,7 +295,7 @@ def record_receipt(
     now: datetime,
 ) -> None:
     """Write down what a status callback (or Twilio's list) says of one attempt. Forward only, whatever the order."""
-    attempt = session.get(Attempt, attempt_id)
+    attempt = session.get(Attempt, attempt_id, with_for_update=True)  # two callbacks may come at once
     if attempt is None:
         return  # a callback for an attempt that we never made
     message = session.get_one(Message, attempt.message_id)

@@ -1,15 +1,17 @@
 """Twilio is slow, shut, or keeps its answer to itself: what may go again goes again, what may not never does."""
 
+import threading
+import time
 import uuid
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from twilio.base.exceptions import TwilioRestException
 
 from jobs import tasks
 from notifier import clock as times
-from notifier import reconcile, runtime
+from notifier import reconcile, runtime, sending
 from notifier.core.failures import SHUT_OUT
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel
@@ -94,6 +96,7 @@ def test_while_our_account_is_shut_out_messages_wait_and_then_leave(clinic, cloc
     twilio.auth = (twilio.username, password)
     clock.passes(minutes=6)
     assert ivy.message("M04").state is MessageState.DELIVERED
+    assert ivy.message("M04").why is None
     assert ivy.received("Your delivery is set for Wednesday") == 1
 
 
@@ -170,3 +173,57 @@ def test_a_machine_that_took_the_call_is_nobody_reached_though_the_receipt_was_l
     tasks.fetch_receipts()
     assert message(told).state is MessageState.PLANNED
     assert message(told).why == "a machine answered; trying again"
+
+
+def test_one_call_that_hangs_holds_up_nobody_else(clinic, clock):
+    ivy, joe = clinic.patient("Ivy", welcomed=True), clinic.patient("Joe", welcomed=True)
+    clinic.sandbox.fault("hang", to=ivy.phone.number)
+    hanging = call(clinic, ivy)
+    draining = threading.Thread(target=tasks.drain_bulk)
+    draining.start()
+    wait_until(lambda: message(hanging).state is MessageState.SENDING, "Twilio is asked")
+    other = call(clinic, joe)
+    wait_until(lambda: message(other).state is MessageState.SENT, "the other call is made", 4)
+    assert message(hanging).state is MessageState.SENDING
+    draining.join()
+    assert message(hanging).state is MessageState.UNCERTAIN
+
+
+def test_a_worker_that_was_frozen_past_its_lease_sends_nothing(clinic):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    call(clinic, ivy)
+    [order] = tasks._claim(urgent=False, limit=1)
+    assert isinstance(tasks._send(order, time.monotonic() - 1), Unavailable)
+    assert clinic.sandbox.calls == []
+
+
+def test_two_receipts_at_once_never_set_twilios_word_back(clinic, clock):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    told = call(clinic, ivy)
+    tasks.drain_bulk()
+    attempt_id = message(told).attempt_id
+
+    def receipt(session, status: str) -> None:
+        sid, catalog = clinic.sandbox.calls[-1].sid, runtime.current().catalog
+        sending.record_receipt(
+            session, attempt_id, sid=sid, status=status, error_code=None, catalog=catalog, now=clock.now
+        )
+
+    def earlier() -> None:
+        with runtime.transaction() as session:
+            receipt(session, "ringing")
+
+    def waits() -> int:
+        with runtime.reading() as session:
+            return session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+    with runtime.transaction() as session:
+        receipt(session, "completed")
+        session.flush()
+        late = threading.Thread(target=earlier)
+        late.start()
+        wait_until(waits, "the other callback waits")
+    late.join()
+    with runtime.reading() as session:
+        assert session.get_one(Attempt, attempt_id).provider_status == "completed"
+    assert message(told).state is MessageState.DELIVERED
