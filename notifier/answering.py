@@ -22,6 +22,9 @@ UNSENT = (MessageState.FAILED, MessageState.CANCELLED, MessageState.EXPIRED)
 TWILIO_STOPS = {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
 TWILIO_STARTS = {"start", "unstop"}
 
+# What Twilio gives in place of a number that the caller holds back (the letters of ANONYMOUS, RESTRICTED and so on).
+WITHHELD = {"+266696687", "+7378742883", "+2562533", "+8656696", "+86282452253"}
+
 
 def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:
     """Plant the safe answer of the most urgent row. It is never held; a call has answered for itself."""
@@ -58,6 +61,22 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
         ),
         Message.key,
     )
+
+
+def spoken(told: Told) -> str:
+    """The voice template that answers on the phone: 911 first, a nurse only where one is paged and can call back."""
+    if told.route.urgency is Urgency.EMERGENCY:
+        return "voice.emergency"
+    if told.withdraws:
+        return "voice.stopped"
+    if told.contact is None and not _can_be_called(told.inbound.sender):
+        return "voice.withheld"
+    nurse = told.route.urgency.is_red and told.route.roles[0] is Role.NURSE
+    return "voice.promise" if nurse else "voice.thanks"
+
+
+def _can_be_called(sender: str) -> bool:
+    return sender not in WITHHELD and sender.startswith("+") and sender[1:].isdigit()
 
 
 def _is_silent(session: Session, told: Told) -> bool:

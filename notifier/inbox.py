@@ -80,17 +80,31 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
     site = site_of(session, inbound.recipient)
     staff = session.scalars(select(Staff).where(Staff.phone_hash == inbound.sender_hash, Staff.active)).one_or_none()
     contacts: Sequence[Contact | None] = contacts_of(session, inbound)
-    if staff and (not contacts or paging_answers.is_meant(session, inbound, staff)):
+    if staff and inbound.source is Source.SMS and (not contacts or paging_answers.is_meant(session, inbound, staff)):
         inbound.staff_id = staff.id
         paging_answers.obey(session, inbound, staff, catalog=catalog, now=now)
         return _done(session, inbound, None, now=now)
     people = contacts or [None]
     told = [hear(session, inbound, who, site, catalog=catalog, now=now, readable=readable) for who in people]
-    first = min(told, key=lambda each: each.route.urgency.rank)
+    first = min(told, key=_urgency)
     answering.answer(session, first, catalog=catalog, now=now)
     for each in told:
         _act(session, each, catalog=catalog, now=now)
     return _done(session, inbound, first, now=now)
+
+
+def spoken_answer(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: datetime) -> str:
+    """The voice template that a caller hears at once, whoever reads the words later: changes nothing."""
+    inbound = session.get_one(Inbound, inbound_id)
+    site = site_of(session, inbound.recipient)
+    people: Sequence[Contact | None] = contacts_of(session, inbound) or [None]
+    return answering.spoken(
+        min((hear(session, inbound, who, site, catalog=catalog, now=now) for who in people), key=_urgency)
+    )
+
+
+def _urgency(told: Told) -> int:
+    return told.route.urgency.rank
 
 
 def _done(session: Session, inbound: Inbound, told: Told | None, *, now: datetime) -> bool:

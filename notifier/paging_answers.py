@@ -1,6 +1,7 @@
 """What staff answer to a page: A, ACK or OK takes the ticket, with or without a number; P passes it on."""
 
 import re
+import uuid
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -86,9 +87,14 @@ def act(session: Session, staff: Staff, ticket: Ticket, *, passing: bool, catalo
         return "staff.passed" if tickets.pass_on(session, ticket, by, catalog=catalog, now=now) else "staff.resolved"
     if tickets.acknowledge(session, ticket, by, now=now):
         return "staff.taken"
+    return standing(ticket, staff.id)
+
+
+def standing(ticket: Ticket, staff_id: uuid.UUID) -> str:
+    """The template that says to one of the staff who has a ticket that is no longer open."""
     if ticket.state is TicketState.RESOLVED:
         return "staff.resolved"
-    return "staff.yours" if ticket.owner_id == staff.id else "staff.too_late"
+    return "staff.yours" if ticket.owner_id == staff_id else "staff.too_late"
 
 
 def _meant(session: Session, staff: Staff, now: datetime) -> tuple[Ticket | None, list[str]]:

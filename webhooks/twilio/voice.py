@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from jobs.queue import ring
-from notifier import clock, inbox, paging_answers, sealing
+from notifier import clock, inbox, paging_answers, sealing, sending
 from notifier.core import wording
+from notifier.core.states import TicketState
 from notifier.core.vocabulary import Channel, Source
 from notifier.models import Attempt, Contact, Message, Site, Staff, Ticket
 from notifier.runtime import current, reading, transaction
@@ -25,7 +26,7 @@ VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
 PATIENCE = 10  # seconds to find a key: older callers need them
 MENU = {"0": "CALL ME", "1": "where is my delivery", "2": "NOT OK"}
 PAGE_KEYS = {"1": False, "2": True}  # takes it, passes it on
-PROMISED = {"0", "2"}  # a nurse calls within minutes
+ALWAYS = {"8": "STOP", "0": "CALL ME"}  # what these keys mean at every step of a call of ours
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,20 @@ def _speak(where: VoiceResponse | Gather, words: str, language: str) -> None:
 
 
 def _ask(attempt_id: UUID, step: str, language: str, *sentences: str) -> VoiceResponse:
-    """Say it, wait for one key, say it once more, then goodbye."""
+    """Say it, wait for one key, say all of it once more; then our own address is told that none came."""
     response = VoiceResponse()
     base = current().settings.public_base_url
     for turn in range(2):
         gather = Gather(
-            num_digits=1, timeout=PATIENCE, action=f"{base}/twilio/voice/{attempt_id}/{step}", method="POST"
+            num_digits=1,
+            timeout=PATIENCE,
+            action=f"{base}/twilio/voice/{attempt_id}/{step}",
+            method="POST",
+            action_on_empty_result=turn == 1,
         )
-        for words in sentences if turn == 0 else sentences[-1:]:
+        for words in sentences:
             _speak(gather, words, language)
         response.append(gather)
-    response.hangup()
     return response
 
 
@@ -90,6 +94,9 @@ def answered(attempt_id: UUID) -> Response:
         if (request.form.get("AnsweredBy") or "human").startswith(("machine", "fax")):
             return twiml(_end(call.say("voice.voicemail"), language))
         if message.staff_id:
+            ticket = session.get(Ticket, message.ticket_id) if message.ticket_id else None
+            if ticket is not None and ticket.state is not TicketState.OPEN:
+                return twiml(_end(_about(call, ticket, paging_answers.standing(ticket, message.staff_id)), "en"))
             return twiml(_ask(attempt_id, "page", language, message.body or ""))
         return twiml(_ask(attempt_id, "identity", language, call.say("voice.opening"), call.say("voice.identity")))
 
@@ -103,26 +110,37 @@ def keypad(attempt_id: UUID, step: str) -> Response:
     with reading() as session:
         call = _call(session, attempt_id)
     language = call.message.language
-    if digit == "8":
-        return _tell(call, attempt_id, "STOP", f"{step}-8", call.say("voice.stopped"))
-    if digit == "0":
-        return _tell(call, attempt_id, "CALL ME", f"{step}-0", call.say("voice.promise"))
+    if not digit:
+        return _nobody(call, "nobody pressed a key", "voice.goodbye") if step == "identity" else _bye(call)
+    if digit in ALWAYS:
+        return _tell(call, attempt_id, ALWAYS[digit], f"{step}-{digit}")
     if step == "identity":
         if digit == "2":
-            return twiml(_end(call.say("voice.wrong_person"), language))
+            return _nobody(call, "somebody else took the call", "voice.wrong_person")
         if digit == "1":
             return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
         return twiml(_ask(attempt_id, "identity", language, call.say("voice.identity")))
-    template = current().catalog.messages[call.message.template]
-    word = template.key_word(digit, language)
+    word = current().catalog.messages[call.message.template].key_word(digit, language)
     if word is None:
         return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
-    thanks = "voice.promise" if word in ("NOT OK", "MAL", "CALL", "LLAMEME") else "voice.thanks"
-    return _tell(call, attempt_id, word, f"{step}-{digit}", call.say(thanks))
+    return _tell(call, attempt_id, word, f"{step}-{digit}")
 
 
-def _tell(call: _Call, attempt_id: UUID, word: str, step: str, words: str) -> Response:
-    """A key is stored as the word it stands for, and read by a worker as that word."""
+def _bye(call: _Call) -> Response:
+    return twiml(_end(call.say("voice.goodbye"), call.message.language))
+
+
+def _nobody(call: _Call, why: str, words: str) -> Response:
+    """The call was taken, but not by whom it is for: where it matters, a coordinator is told."""
+    with transaction() as session:
+        message = session.get_one(Message, call.message.id)
+        sending.when_it_mattered(session, message, why, catalog=current().catalog, now=clock.now())
+    ring("dispatch")
+    return twiml(_end(call.say(words), call.message.language))
+
+
+def _tell(call: _Call, attempt_id: UUID, word: str, step: str) -> Response:
+    """A key is stored as the word it stands for, read by a worker as that word, and answered as that word would be."""
     with transaction() as session:
         inbound, new = inbox.receive(
             session,
@@ -134,9 +152,20 @@ def _tell(call: _Call, attempt_id: UUID, word: str, step: str, words: str) -> Re
             received_at=clock.now(),
             message_id=call.message.id,
         )
+    return twiml(_end(call.say(_heard(inbound.id, new)), call.message.language))
+
+
+def _heard(inbound_id: UUID, new: bool) -> str:
+    """Rings for what was just stored; returns the template of what the caller hears: what the ticket will hold to."""
     if new:
-        ring("attend", str(inbound.id))
-    return twiml(_end(words, call.message.language))
+        ring("attend", str(inbound_id))
+    with reading() as session:
+        return inbox.spoken_answer(session, inbound_id, catalog=current().catalog, now=clock.now())
+
+
+def _about(call: _Call, ticket: Ticket, template: str) -> str:
+    values = {"brand": call.site.brand, "number": str(ticket.number), "owner": ticket.owner or ""}
+    return current().catalog.render(template, "en", Channel.SMS, values)
 
 
 def _page_key(attempt_id: UUID, digit: str) -> Response:
@@ -148,14 +177,15 @@ def _page_key(attempt_id: UUID, digit: str) -> Response:
         ticket = session.get(Ticket, call.message.ticket_id) if call.message.ticket_id else None
         if ticket is None:
             return twiml(_end(call.say("voice.goodbye"), "en"))
+        if not digit:
+            return _bye(call)
         if digit not in PAGE_KEYS:
             return twiml(_ask(attempt_id, "page", "en", call.message.body or ""))
         template = paging_answers.act(
             session, staff, ticket, passing=PAGE_KEYS[digit], catalog=current().catalog, now=now
         )
         session.refresh(ticket)
-        values = {"brand": call.site.brand, "number": str(ticket.number), "owner": ticket.owner or ""}
-        said = current().catalog.render(template, "en", Channel.SMS, values)
+        said = _about(call, ticket, template)
     ring("dispatch")
     return twiml(_end(said, "en"))
 
@@ -213,10 +243,7 @@ def menu() -> Response:
             body=MENU.get(digit) or said,
             received_at=clock.now(),
         )
-    if new:
-        ring("attend", str(inbound.id))
-    answer = "voice.promise" if digit in PROMISED else "voice.thanks"
-    return twiml(_end(_say(site, language, answer), language))
+    return twiml(_end(_say(site, language, _heard(inbound.id, new)), language))
 
 
 def _say(site: Site, language: str, template: str) -> str:
