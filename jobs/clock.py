@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 def leads(session: Session, holder: str) -> bool:
     """Whether this process leads now; if nobody does, it takes the lead."""
     now = clock.real()
-    add_once(session, Leader(name="clock", holder=holder, until=now + LEASE), Leader.name)
     result = session.execute(
         update(Leader)
         .where(Leader.name == "clock", (Leader.holder == holder) | (Leader.until < now))
@@ -37,7 +36,11 @@ def leads(session: Session, holder: str) -> bool:
         .returning(Leader.name)
         .execution_options(synchronize_session=False)
     )
-    return result.first() is not None
+    if result.first() is not None:
+        return True
+    if session.get(Leader, "clock") is not None:
+        return False
+    return add_once(session, Leader(name="clock", holder=holder, until=now + LEASE), Leader.name)[1]
 
 
 def step_down(holder: str) -> None:
@@ -74,9 +77,12 @@ def due_counts(session: Session) -> tuple[int, int]:
 
 
 class Every:
-    """Something done again and again, each `seconds` of real time; at once when `sooner()` was called."""
+    """Something done again and again, each `seconds` of real time; at once when `sooner()` was called.
 
-    def __init__(self, seconds: float, do: Callable[[], object]) -> None:
+    What could not be done (False) is tried at the next turn.
+    """
+
+    def __init__(self, seconds: float, do: Callable[[], bool]) -> None:
         self.seconds, self.do, self.next = seconds, do, 0.0
 
     def sooner(self) -> None:
@@ -86,8 +92,7 @@ class Every:
     def turn(self) -> None:
         """Do it if its time has come."""
         if time.monotonic() >= self.next:
-            self.next = time.monotonic() + self.seconds
-            self.do()
+            self.next = time.monotonic() + self.seconds if self.do() else 0.0
 
 
 def run() -> None:
@@ -122,4 +127,7 @@ def run() -> None:
         except Exception as error:  # noqa: BLE001  a fault about one row must not stop the clock for all the others
             log.error("a tick failed: %s", tasks.where(error))
         stop.wait(max(0.0, TICK - (time.monotonic() - began)))
-    step_down(holder)
+    try:
+        step_down(holder)
+    except SQLAlchemyError as error:
+        log.warning("the lead could not be left: %s", type(error).__name__)

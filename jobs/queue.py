@@ -1,6 +1,7 @@
 """The doorbell: Redis, the two queues, and ring(). Losing every ring costs seconds, never a message."""
 
 import logging
+import time
 from functools import cache
 
 from redis import Redis
@@ -12,6 +13,8 @@ from rq import Queue
 from notifier.runtime import current
 
 URGENT, BULK = "urgent", "bulk"
+LEAVE_ALONE = 0.8  # seconds; less than a tick
+_leave_alone_until = 0.0
 log = logging.getLogger(__name__)
 
 
@@ -20,21 +23,28 @@ def connection(url: str | None = None) -> Redis:
     """This process's line to Redis. A lost answer is not asked again: a repeated ring is cheap, a stuck one is not."""
     return Redis.from_url(
         url or current().settings.redis_url,
-        socket_timeout=5,
-        socket_connect_timeout=2,
+        socket_timeout=1,
+        socket_connect_timeout=1,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=30,
     )
 
 
 def ring(task: str = "dispatch", *ids: str, queue: str = URGENT) -> bool:
-    """Ask a worker to look now. Only a hint: if it is lost, the next tick finds the row. False: Redis is away."""
+    """Ask a worker to look now. Only a hint: if it is lost, the next tick finds the row. False: Redis is away.
+
+    While Redis is away a patient's text must not wait for it: after a failure it is left alone for a while.
+    """
+    global _leave_alone_until
+    if time.monotonic() < _leave_alone_until:
+        return False
     try:
         Queue(queue, connection=connection()).enqueue(
             f"jobs.tasks.{task}", *ids, ttl=60, result_ttl=0, failure_ttl=86_400, job_timeout=120
         )
     except RedisError as error:
         log.warning("ring lost: %s (%s)", task, type(error).__name__)
+        _leave_alone_until = time.monotonic() + LEAVE_ALONE
         return False
     return True
 

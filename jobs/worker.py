@@ -9,7 +9,7 @@ import time
 
 from rq import Queue, SimpleWorker
 
-from jobs.queue import BULK, URGENT, connection
+from jobs.queue import BULK, URGENT, connection, waiting
 from notifier.runtime import current
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,10 @@ def work(queue: str) -> None:
     """
     current()  # everything is imported and connected before the first job
     line = connection()
+    if waiting(queue) is None:
+        log.warning("Redis is away: this worker waits")
+    while waiting(queue) is None:  # else it would die, and be started again and again
+        time.sleep(0.5)
     worker = SimpleWorker(
         [Queue(queue, connection=line)],
         connection=line,

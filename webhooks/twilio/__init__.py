@@ -36,3 +36,5 @@ def twiml(document: object) -> Response:
 
 
 from webhooks.twilio import receipts, sms, voice  # noqa: E402, F401  their views join the blueprint
+
+bp.record_once(lambda _state: sms.remember_phones())  # at start, for when the database is away

@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from twilio.twiml.messaging_response import MessagingResponse
 
-from jobs.queue import ring
+from jobs.queue import BULK, ring
 from notifier import clock, inbox
 from notifier.core import wording
 from notifier.core.vocabulary import Channel, Source
+from notifier.errors import NotifierError
 from notifier.models import Site
 from notifier.runtime import current, reading, transaction
 from webhooks.twilio import bp, twiml
@@ -36,12 +37,13 @@ def sms() -> Response:
                 media=int(form.get("NumMedia") or 0),
                 received_at=clock.now(),
             )
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, NotifierError) as error:
         log.error("a text could not be stored: %s", type(error).__name__)
+        ring("reconcile_all", queue=BULK)  # Twilio has it: if the fault is over already, it is fetched now
         return twiml(_could_not_read(recipient))
-    _phones.refresh()
     if new:
         ring("attend", str(inbound.id))
+    remember_phones()
     return twiml(MessagingResponse())
 
 
@@ -67,10 +69,10 @@ class _Phones:
         """Read them again, once a minute."""
         if time.monotonic() - self._read_at < self.REFRESH:
             return
-        self._read_at = time.monotonic()
         with reading() as session:
             for site in session.scalars(select(Site)):
                 self._known |= {number: site.phone for number in (site.sms_from, site.voice_from) if number}
+        self._read_at = time.monotonic()
 
     def of(self, number: str) -> str:
         """The number to call; the one that was texted, if we have never known better."""
@@ -81,8 +83,8 @@ _phones = _Phones()
 
 
 def remember_phones() -> None:
-    """Read the sites' numbers at start, if the database is there."""
+    """Read the sites' numbers, if the database is there."""
     try:
         _phones.refresh()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, NotifierError) as error:
         log.warning("the sites' numbers are not known yet: %s", type(error).__name__)
