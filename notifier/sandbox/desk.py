@@ -238,7 +238,7 @@ def _screen(book: Book, person: Person, call: Call | None) -> Screen:
         person=person,
         mode=book.handset(person.number).mode,
         zone=zone,
-        peer=_name_of(book, peer_number, received),
+        peer=_name_of(book, peer_number),
         peer_number=numbering.for_people(peer_number),
         bubbles=tuple(_bubbles(person, texts, past[-MOST_SHOWN:], zone)),
         answers=ready_answers(received[-1].body if received else "", person.role, person.language),
@@ -248,13 +248,13 @@ def _screen(book: Book, person: Person, call: Call | None) -> Screen:
     )
 
 
-def _name_of(book: Book, number: str, received: Sequence[Text]) -> str:
+def _name_of(book: Book, number: str) -> str:
     """What a phone would call this number: its name in the phone book, else how its texts begin, else itself."""
     if person := book.people.get(number):
         return person.name
-    begins = re.match(r"([^\W\d][\w ]{1,20}):", received[-1].body) if received else None
-    if begins:
-        return begins[1]
+    for text in reversed(book.texts.all()):
+        if text.sender == number and (begins := re.match(r"([^\W\d][\w ]{1,20}):", text.body)):
+            return begins[1]
     return numbering.for_people(number) if number else "Nobody yet"
 
 

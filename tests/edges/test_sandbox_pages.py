@@ -72,6 +72,15 @@ def test_the_desk_shows_the_chosen_phone_and_the_nurse_on_call(web: Web, sandbox
     assert web.page(BO).index("Bo Standby <small>") < web.page(BO).index("Nia Nurse <small>")
 
 
+def test_a_nurse_knows_by_whom_she_is_paged(web: Web, sandbox: Sandbox) -> None:
+    web.json("PUT", "/sandbox/people", PEOPLE[:1])
+    with client_of(sandbox) as client:
+        client.messages.create(to=ADA, from_="+15035550177", body="Homeward: Your box comes today.")
+        client.messages.create(to=BO, from_="+15035550177", body="Homeward #4 URGENT nurse. Reply A to take it.")
+    web.json("POST", "/sandbox/settle")
+    assert '<span class="strong">Homeward</span>' in web.page(BO).split(f"phones/{BO.replace('+', '%2B')}/call")[0]
+
+
 def test_a_new_text_is_counted_until_somebody_looks(web: Web, sandbox: Sandbox) -> None:
     web.json("PUT", "/sandbox/people", PEOPLE[:1])
     with client_of(sandbox) as client:

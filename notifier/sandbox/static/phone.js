@@ -51,7 +51,7 @@ async function refresh() {
     if (answer.ok) {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = fresh.title;
-      for (const id of ["people", "main", "now"]) graft(document.getElementById(id), fresh.getElementById(id));
+      for (const id of ["people", "main", "where", "now"]) graft(document.getElementById(id), fresh.getElementById(id));
       wind();
     }
   } finally {
