@@ -113,11 +113,15 @@ def contacts(session: Session, ids: Iterable[UUID | None]) -> dict[UUID, Contact
     return {row.id: row for row in session.scalars(select(Contact).where(Contact.id.in_(wanted)))} if wanted else {}
 
 
-def texts_told(session: Session, tickets: Iterable[Ticket]) -> dict[UUID, int]:
-    """How many inbound texts each ticket holds."""
+def texts_told(session: Session, tickets: Iterable[Ticket]) -> dict[UUID, list[str]]:
+    """What patients and their helpers wrote to each ticket, the first text first; not how staff answered a page."""
     ids = [ticket.id for ticket in tickets]
-    found = select(Inbound.ticket_id, func.count()).where(Inbound.ticket_id.in_(ids)).group_by(Inbound.ticket_id)
-    return {ticket_id: count for ticket_id, count in session.execute(found) if ticket_id} if ids else {}
+    told: dict[UUID, list[str]] = {}
+    found = select(Inbound.ticket_id, Inbound.body).where(Inbound.ticket_id.in_(ids), Inbound.staff_id.is_(None))
+    for ticket_id, body in session.execute(found.order_by(Inbound.received_at)) if ids else ():
+        if ticket_id:
+            told.setdefault(ticket_id, []).append(body)
+    return told
 
 
 # --- one ticket ---------------------------------------------------------------------------------------------------
@@ -314,7 +318,10 @@ def story(session: Session, patient_id: UUID, *, limit: int = 300) -> Story:
         .limit(limit)
     ).all()
     inbound = session.scalars(
-        select(Inbound).where(Inbound.patient_id == patient_id).order_by(Inbound.received_at.desc()).limit(limit)
+        select(Inbound)
+        .where(Inbound.patient_id == patient_id, Inbound.staff_id.is_(None))
+        .order_by(Inbound.received_at.desc())
+        .limit(limit)
     ).all()
     tickets = session.scalars(
         select(Ticket).where(Ticket.patient_id == patient_id).order_by(Ticket.opened_at.desc()).limit(limit)

@@ -36,6 +36,7 @@ class Row:
     about: tuple[str, ...]  # the kinds, in words
     aside: str  # "caregiver · 3 texts"
     said: str | None  # None: this person may not read it
+    added: str  # what the service put beside their words
     quoted: bool
     language: str
     role: Role
@@ -102,29 +103,31 @@ def rows(session: Session, found: Sequence[Ticket], viewer: Person, now: datetim
     people = queries.contacts(session, (ticket.contact_id for ticket in found))
     told = queries.texts_told(session, found)
     return [
-        _row(ticket, people.get(ticket.contact_id) if ticket.contact_id else None, told.get(ticket.id, 0), viewer, now)
+        _row(ticket, people.get(ticket.contact_id) if ticket.contact_id else None, told.get(ticket.id, []), viewer, now)
         for ticket in found
     ]
 
 
-def _row(ticket: Ticket, teller: Contact | None, told: int, viewer: Person, now: datetime) -> Row:
+def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person, now: datetime) -> Row:
     readable = may_read(viewer, ticket.kinds)
+    said = told[0] if told and told[0] and ticket.text.startswith(told[0]) else ticket.text
     aside = [teller.relation] if teller and not teller.is_patient else []
-    aside += [f"{told} texts"] if told > 1 else []
+    aside += [f"{len(told)} texts"] if len(told) > 1 else []
     return Row(
         number=ticket.number,
         urgency=ticket.urgency,
         name=whose(ticket),
         about=tuple(words.kind(code) for code in ticket.kinds) if readable else ("Clinical",),
         aside=" · ".join(aside),
-        said=ticket.text if readable else None,
+        said=said if readable else None,
+        added=ticket.text[len(said) :].strip() if readable else "",
         quoted=ticket.source in ("sms", "voice"),
         language=teller.language if teller else "en",
         role=ticket.role,
         owner=ticket.owner or "",
         is_mine=ticket.owner_id == viewer.staff.id,
         state=ticket.state,
-        due=words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone_of(ticket), now),
+        due=words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone_of(ticket), now, viewer.zone),
     )
 
 

@@ -147,6 +147,12 @@ def when(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{instant.astimezone(zone):%a} {time}" if days < 7 else f"{short_day(instant, zone)}, {time}"
 
 
+def of_zone(instant: datetime, zone: ZoneInfo, reader: ZoneInfo) -> str:
+    """` EST` where the clock of a time is not its reader's, else nothing."""
+    local = instant.astimezone(zone)
+    return "" if local.utcoffset() == instant.astimezone(reader).utcoffset() else f" {local:%Z}"
+
+
 def span(length: timedelta) -> str:
     """`4 min`, `1 h 55 min`, `3 days`."""
     minutes = max(0, round(length.total_seconds() / 60))
@@ -189,9 +195,11 @@ class Due(NamedTuple):
         return f"{self.main} · {self.help}"
 
 
-def due(opened: datetime, respond_by: datetime, urgency: Urgency, zone: ZoneInfo, now: datetime) -> Due:
-    """What a row and a promise say about time."""
-    at = when(respond_by, zone, now)
+def due(
+    opened: datetime, respond_by: datetime, urgency: Urgency, zone: ZoneInfo, now: datetime, reader: ZoneInfo
+) -> Due:
+    """What a row and a promise say about time: the patient's, named where the reader's clock shows another."""
+    at = when(respond_by, zone, now) + of_zone(respond_by, zone, reader)
     left = respond_by - now
     if left < timedelta():
         return Due(f"{span(-left)} late", f"was due {at}", "is-late", None)
