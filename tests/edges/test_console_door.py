@@ -172,7 +172,8 @@ def test_no_link_changes_a_ticket(people: Clinic) -> None:
     otis.texts("FEVER 101.5")
     nia = Visitor(people).signs_in("nia@example.com")
     for verb in ("acknowledge", "pass", "assign", "note", "contact", "resolve", "reply"):
-        assert nia.client.get(f"/tickets/{otis.ticket.number}/{verb}").status_code == 405
+        answer = nia.client.get(f"/tickets/{otis.ticket.number}/{verb}")
+        assert answer.headers["Location"] == f"/tickets/{otis.ticket.number}", "a refused form can be loaded anew"
     assert otis.ticket.state is TicketState.OPEN
 
 
@@ -228,6 +229,24 @@ def test_a_red_flag_cannot_be_closed_before_a_contact_and_the_words_stay(people:
     assert nia.page.status_code == 409
     assert "log the contact first" in nia.text
     assert "sounded fine" in nia.text
+    assert nia.text.index("<h2>Not resolved</h2>") < nia.text.index('id="thread"'), "told where it is seen"
+
+
+def test_a_row_keeps_what_the_service_added_and_what_staff_answered_apart_from_the_patients_words(
+    people: Clinic,
+) -> None:
+    otis = people.active("Otis", zone="America/Phoenix")
+    people.delivered(people.delivery(otis, "2026-11-24 16:00", "2026-11-24 18:00", Saline_flush_10_mL=28))
+    otis.texts("MISSING 2 saline flushes")
+    people.dee.texts("P")
+    cora = Visitor(people).signs_in("cora@example.com")
+    cora.opens("/")
+    assert re.search(r"“MISSING 2 saline flushes”</span> (Missing by|The delivery)", cora.text)
+    assert "2 texts" not in cora.text
+    assert re.search(r"by [\w ,]*\d+:\d\d [AP]M MST<", cora.text), "another clock than the reader's is named"
+    cora.opens(f"/patients/{otis.row.id}")
+    assert "“MISSING 2 saline flushes”" in cora.text
+    assert "“P”" not in cora.text
 
 
 # --- who may read what --------------------------------------------------------------------------------------------

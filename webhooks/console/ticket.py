@@ -62,7 +62,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             readable=readable,
             zone=zone,
             now=now,
-            promise=_promise(row, zone, now),
+            promise=_promise(row, zone, now, viewer.zone),
             thread=draw(row, told, people, queries.attempts(session, told.messages), eyes),
             teller=teller,
             call=_number_to_call(row, patient, teller),
@@ -96,8 +96,8 @@ class Promise(NamedTuple):
     words: str
 
 
-def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime) -> Promise:
-    due = words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now)
+def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime, reader: ZoneInfo) -> Promise:
+    due = words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now, reader)
     verb = "Call" if ticket.urgency.is_red else "Answer"
     main = f"{verb} {due.main} · {due.help}" if due.style != "is-late" else f"{due.main}: {due.help}"
     if ticket.state is TicketState.RESOLVED:
@@ -229,6 +229,12 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
         return _page(number, Problem(form, str(refusal)))
     queue.ring()
     flash(said)
+    return redirect(url_for(".ticket", number=number))
+
+
+@bp.get("/tickets/<int:number>/<any(acknowledge, pass, assign, note, contact, resolve, reply):_>")
+def after_refusal(number: int, _: str) -> ResponseReturnValue:
+    """A refused form leaves its address in the browser, which asks for it again: live, by reload, after sign-in."""
     return redirect(url_for(".ticket", number=number))
 
 
