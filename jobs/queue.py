@@ -3,11 +3,13 @@
 import logging
 import time
 from functools import cache
+from urllib.parse import unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 from rq import Queue
 
 from notifier.runtime import current
@@ -21,13 +23,26 @@ log = logging.getLogger(__name__)
 @cache
 def connection(url: str | None = None) -> Redis:
     """This process's line to Redis. A lost answer is not asked again: a repeated ring is cheap, a stuck one is not."""
-    return Redis.from_url(
-        url or current().settings.redis_url,
-        socket_timeout=1,
-        socket_connect_timeout=1,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=30,
+    url = url or current().settings.redis_url
+    given = {
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 30,
+    }
+    if not url.startswith("redis+sentinel://"):
+        return Redis.from_url(url, **given)
+    parts = urlsplit(url)
+    who, _, hosts = parts.netloc.rpartition("@")
+    password = unquote(who.partition(":")[2]) or None
+    pairs = [host.rpartition(":") if ":" in host else (host, ":", "26379") for host in hosts.split(",")]
+    service, _, database = parts.path.strip("/").partition("/")
+    watch = Sentinel(  # type: ignore[no-untyped-call]
+        [(host, int(port)) for host, _, port in pairs],
+        sentinel_kwargs={"socket_timeout": 1, "socket_connect_timeout": 1},
     )
+    line: Redis = watch.master_for(service, password=password, db=int(database or 0), **given)  # type: ignore[no-untyped-call]
+    return line
 
 
 def ring(task: str = "dispatch", *ids: str, queue: str = URGENT) -> bool:

@@ -48,6 +48,7 @@ class Settings:
                 wrong.append(f"{name} is not set")
             return value
 
+        keys = needed("ENCRYPTION_KEYS")
         settings = cls(
             database_url=env.get("DATABASE_URL") or "sqlite:///notifier.db",
             redis_url=env.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
@@ -58,7 +59,7 @@ class Settings:
             twilio_api_base_url=(env.get("TWILIO_API_BASE_URL") or TWILIO).rstrip("/"),
             public_base_url=needed("PUBLIC_BASE_URL").rstrip("/"),
             secret_key=needed("SECRET_KEY"),
-            encryption_keys=tuple(key.strip() for key in needed("ENCRYPTION_KEYS").split(",") if key.strip()),
+            encryption_keys=tuple(key.strip() for key in keys.strip(", ").split(",")) if keys else (),
             catalog=Path(env["NOTIFIER_CATALOG"]) if env.get("NOTIFIER_CATALOG") else None,
             log_format=env.get("LOG_FORMAT") or "json",
             send_lease_seconds=(_numbers(env, "SEND_LEASE_SECONDS", wrong) or (60.0,))[0],
@@ -80,8 +81,11 @@ class Settings:
             is_ours = False
         if not is_ours:
             found.append("DATABASE_URL must look like postgresql+psycopg://user@host/notifier or sqlite:///notifier.db")
-        if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
-            found.append("REDIS_URL must start with redis://, rediss://, redis+sentinel:// or unix://")
+        if not _is_redis(self.redis_url):
+            found.append(
+                "REDIS_URL must look like redis://host:6379/0, rediss://host:6379/0, unix:///path or "
+                "redis+sentinel://host:26379,host:26379/service"
+            )
         if self.twilio_account_sid and not self.twilio_account_sid.startswith("AC"):
             found.append("TWILIO_ACCOUNT_SID must start with AC")
         if bool(self.twilio_api_key) != bool(self.twilio_api_secret):
@@ -90,8 +94,7 @@ class Settings:
             ("PUBLIC_BASE_URL", self.public_base_url),
             ("TWILIO_API_BASE_URL", self.twilio_api_base_url),
         ):
-            parts = urlsplit(url)
-            if url and not (parts.scheme in ("http", "https") and parts.hostname):
+            if url and not _is_web_address(url):
                 found.append(f"{name} must be a web address such as https://notifier.example.com")
         if self.secret_key and len(self.secret_key.encode()) < 32:
             found.append("SECRET_KEY must have 32 bytes or more")
@@ -116,6 +119,24 @@ def _numbers(env: Mapping[str, str], name: str, wrong: list[str]) -> tuple[float
     return found
 
 
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "redis+sentinel":
+            return bool(parts.netloc and parts.path.strip("/"))
+        return parts.scheme == "unix" or (parts.scheme in ("redis", "rediss") and parts.port != 0)
+    except ValueError:
+        return False
+
+
 def _is_key(text: str) -> bool:
     try:
         return len(base64.urlsafe_b64decode(text)) == 32
@@ -128,6 +149,6 @@ def _clock_faults(value: str, api: str) -> list[str]:
         clock.parse(value)
     except Misconfigured as error:
         return [str(error)]
-    if urlsplit(api).hostname == urlsplit(TWILIO).hostname:
+    if (urlsplit(api).hostname or "").endswith("twilio.com"):
         return ["NOTIFIER_CLOCK must not be set while TWILIO_API_BASE_URL is Twilio's own"]
     return []

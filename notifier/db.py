@@ -68,7 +68,7 @@ class SealedJSON(TypeDecorator[Any]):
 def connect(url: str) -> Engine:
     """The engine for a SQLAlchemy URL. Errors never quote what was being stored."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 15, "check_same_thread": False})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 10, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -78,13 +78,15 @@ def connect(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=20,
         max_overflow=20,
-        connect_args={"connect_timeout": 3},
+        pool_timeout=5,
+        # A host that vanished without a word is noticed in seconds: Twilio waits 15 for an answer.
+        connect_args={"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2},
     )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, below
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
