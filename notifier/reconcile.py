@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from notifier import inbox, journal, sending
 from notifier.catalog import Catalog
@@ -159,6 +159,30 @@ def _believe(session: Session, attempt_id: uuid.UUID, seen: Seen, *, catalog: Ca
         answered_by=seen.answered_by,
         catalog=catalog,
         now=now,
+    )
+
+
+def waiting_for_twilio(session: Session, *, until: datetime) -> datetime | None:
+    """Since when (real time) the oldest message tries to leave, which Twilio did not hear the last time.
+
+    Of those due again `until` then: back-off moves them, so none of them looks overdue.
+    """
+    first, last = aliased(Attempt), aliased(Attempt)
+    return session.scalar(
+        select(func.min(first.began))
+        .join(Message, Message.id == first.message_id)
+        .join(last, last.id == Message.attempt_id)
+        .where(Message.state == MessageState.PLANNED, Message.due_at <= until, first.n == 1)
+        .where(last.provider_sid.is_(None), last.error_code.is_(None), last.looked == 0)
+    )
+
+
+def oldest_doubt(session: Session) -> datetime | None:
+    """When (real time) the oldest attempt began of which nobody knows yet whether Twilio took it."""
+    return session.scalar(
+        select(func.min(Attempt.began))
+        .join(Message, Message.attempt_id == Attempt.id)
+        .where(Message.state == MessageState.UNCERTAIN)
     )
 
 

@@ -1,6 +1,7 @@
 """For monitors: alive, able to take a text, late with anything, and the numbers."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
@@ -9,9 +10,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import queue
-from notifier import clock, migrations, queries, runtime
+from notifier import clock, migrations, queries, reconcile, runtime
 
 PATIENCE = 120.0  # real seconds that anything may be late before the monitor outside is told
+DOUBTFUL = 600.0  # the same for a lost answer, which takes Twilio's list some minutes by itself
+LONGEST_BACK_OFF = timedelta(minutes=10)
 
 bp = Blueprint("health", __name__)
 
@@ -48,16 +51,26 @@ def status() -> tuple[Response, int]:
     ages: dict[str, float] = {}
     try:
         with runtime.reading() as session:
-            late = queries.lateness(session, clock.now())
-        pace = clock.speed()
+            now, pace = clock.now(), clock.speed()
+            late = queries.lateness(session, now)
+            unheard = reconcile.waiting_for_twilio(session, until=now + LONGEST_BACK_OFF * pace)
+            doubt = reconcile.oldest_doubt(session)
         ages = {name: round(age.total_seconds() / pace, 1) for name, age in late.by_name().items()}
         wrong += [f"{what} is {ages[name]:.0f} s late" for name, what in LATE_WORDS.items() if ages[name] > PATIENCE]
+        if unheard and (age := _seconds_since(unheard)) > PATIENCE:
+            wrong.append(f"Twilio takes no messages: the oldest has tried to leave for {age:.0f} s")
+        if doubt and (age := _seconds_since(doubt)) > DOUBTFUL:
+            wrong.append(f"Twilio cannot be asked: whether it took a message is not known for {age:.0f} s")
     except SQLAlchemyError:
         wrong.append("the database is away: texts are answered with the fixed words and fetched when it is back")
     if queue.waiting(queue.URGENT) is None:
         wrong.append("Redis is away: urgent work goes on, reminders wait")
     body = jsonify(status="; ".join(wrong) or "all is well", wrong=wrong, late_seconds=ages)
     return body, 503 if wrong else 200
+
+
+def _seconds_since(real: datetime) -> float:
+    return (clock.real() - real).total_seconds()
 
 
 LATE_WORDS = {

@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+import requests
 from sqlalchemy import func, select, text, update
 from twilio.base.exceptions import TwilioRestException
 
@@ -227,3 +228,36 @@ def test_two_receipts_at_once_never_set_twilios_word_back(clinic, clock):
     with runtime.reading() as session:
         assert session.get_one(Attempt, attempt_id).provider_status == "completed"
     assert message(told).state is MessageState.DELIVERED
+
+
+def statusz(clinic) -> requests.Response:
+    return requests.get(f"{clinic.world.url}/statusz", timeout=10)
+
+
+def test_the_state_page_says_that_twilio_takes_nothing_though_back_off_moves_what_is_due(clinic, clock):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    clinic.sandbox.weather = "429"
+    told = call(clinic, ivy)
+    clinic.world.settle()
+    assert message(told).state is MessageState.PLANNED
+    assert statusz(clinic).status_code == 200
+    with runtime.transaction() as session:
+        session.execute(update(Attempt).values(began=times.real() - timedelta(minutes=3)))
+    assert statusz(clinic).status_code == 503
+    assert "Twilio takes no messages" in statusz(clinic).json()["status"]
+    clinic.sandbox.weather = "fair"
+    clock.passes(minutes=1)
+    assert statusz(clinic).status_code == 200
+
+
+def test_the_state_page_says_that_a_doubt_stays_a_doubt(clinic, clock):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    clinic.sandbox.fault("500-after", to=ivy.phone.number)
+    call(clinic, ivy)
+    tasks.drain_bulk()
+    assert statusz(clinic).status_code == 200
+    with runtime.transaction() as session:
+        session.execute(update(Attempt).values(began=times.real() - timedelta(minutes=11)))
+    assert "Twilio cannot be asked" in statusz(clinic).json()["status"]
+    tasks.settle()
+    assert statusz(clinic).status_code == 200
