@@ -69,11 +69,8 @@ def _climb(
 ) -> bool:
     """Step up, unless another process did so first."""
     following = ticket.rung + 1
-    due = routing.rung_due(ladder, following, ticket.ladder_from, ticket.urgency)
-    if nobody and following < len(ladder):
-        due = now
-    elif due <= now:  # we were away: climb on from here rather than race through what was missed
-        due = now + timedelta(minutes=1)
+    skipped = nobody and following < len(ladder)
+    due = now if skipped else routing.rung_due(ladder, following, ticket.ladder_from, ticket.urgency, now)
     due = routing.wake_at(ticket.urgency, due, ticket.site.timezone, ticket.site.quiet_hours)
     result = session.execute(
         update(Ticket)

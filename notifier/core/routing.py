@@ -21,6 +21,7 @@ ACK_LAPSES = {
     Urgency.URGENT: timedelta(minutes=15),
     Urgency.SAME_DAY: timedelta(hours=2),
 }
+AGAIN = {Urgency.EMERGENCY: 5, Urgency.URGENT: 5, Urgency.SAME_DAY: 60}  # minutes until the last rung is climbed again
 HELD = timedelta(hours=24)  # how long an acknowledgement lasts once the patient was reached
 
 # What a drug at risk looks like, and how close the next dose must be for it to be urgent (clinical table 2.2).
@@ -227,10 +228,14 @@ def channels(by: Channel, pages: Pages) -> tuple[Channel, ...]:
     return (Channel.SMS, Channel.VOICE) if pages is Pages.BOTH else (Channel.SMS,)
 
 
-def rung_due(ladder: Sequence[LadderRung], rung: int, began: datetime, urgency: Urgency) -> datetime:
-    """When the rung with this index is climbed. Past the last one it repeats, until a human answers."""
-    if rung < len(ladder):
-        return began + timedelta(minutes=ladder[rung].after)
-    again = {Urgency.EMERGENCY: 5, Urgency.URGENT: 5, Urgency.SAME_DAY: 60}.get(urgency, 24 * 60)
-    last = ladder[-1].after if ladder else 0
-    return began + timedelta(minutes=last + again * (rung - len(ladder) + 1))
+def rung_due(ladder: Sequence[LadderRung], rung: int, began: datetime, urgency: Urgency, now: datetime) -> datetime:
+    """When the rung with this index is climbed: as the ladder says after the climb began.
+
+    Past the last one it repeats until a human answers, counted from `now`; one that should have been climbed while
+    we were away is climbed in a minute, rather than all at once.
+    """
+    if rung >= len(ladder):
+        return now + timedelta(minutes=AGAIN.get(urgency, 24 * 60))
+    if rung and ladder[rung].after == ladder[rung - 1].after:
+        return now  # two rungs of the same minute are climbed together
+    return max(began + timedelta(minutes=ladder[rung].after), now + timedelta(minutes=1))
