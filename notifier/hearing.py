@@ -18,6 +18,7 @@ UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, i
 PICTURE = triage.Reading(("PHOTO",), Urgency.SAME_DAY, Role.NURSE, ticket=True, intent=Intent.REPORT)
 PROMPT_LIVES = A_DAY = timedelta(hours=24)
 OVER = {PlanState.ENDED, PlanState.DECEASED}
+VISITS = {"M09", "M17"}  # asked as a delivery is; a bare NO or CHANGE is about the visit
 STOP_CALLS = "STOP"  # the key that stops calls stops them to this phone, whomever it stands for
 ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
 THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
@@ -96,6 +97,8 @@ def _read(
         flags=_flags(plan),
         last_outbound=_last_text(session, inbound) or "",
     )
+    if asked and asked.template in VISITS and reading.kinds == ("DELIVERY_CHANGE",) and len(inbound.body.split()) <= 2:
+        return replace(reading, kinds=("VISIT_CHANGE",), role=Role.COORDINATOR)
     if inbound.media and (not reading.ticket or reading.kinds == ("UNKNOWN",)):
         return PICTURE  # words that tell nothing beside a picture that may
     if inbound.source is Source.VOICE and ASKS_FOR_NURSE & set(reading.kinds):

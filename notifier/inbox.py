@@ -236,6 +236,8 @@ def _for_role(role: Role, route: routing.Route, rows: Sequence[triage.Row]) -> U
 def _ticket_text(session: Session, told: Told) -> str:
     """What the ticket shows first: the person's words and, for what is missing, the items by the manifest."""
     text = told.inbound.body or ("(a picture)" if told.inbound.media else "(an empty text)")
+    if told.contact and told.contact.sms_consent is Consent.WITHDRAWN:
+        text += "\nOpted out of texts: call."
     if told.plan and told.plan.state is PlanState.PAUSED:
         text += "\nThe plan is paused: no reminders until it is resumed."
     delivery = last_delivery(session, told.plan) if told.plan else None

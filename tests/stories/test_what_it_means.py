@@ -1,5 +1,7 @@
 """What a reply means depends on what was told before, on whose phone it is, and on what came with it."""
 
+import pytest
+
 from notifier.core.states import PlanState
 from notifier.core.vocabulary import Role, Urgency
 from tests.clinic import OUR_NUMBER
@@ -89,3 +91,36 @@ def test_a_key_pressed_on_eds_call_says_nothing_about_fay(clinic, clock):
     ed.answers("1", "2")
     assert ed.ticket.kinds == ["DELIVERY_CHANGE"]
     assert fay.tickets == []
+
+
+@pytest.mark.parametrize("word", ["NO", "CHANGE"])
+def test_no_to_a_visit_reaches_the_coordinator_before_a_nurse_drives_in_vain(clinic, clock, word):
+    """Not "Great", and not the delivery desk, which knows nothing of visits."""
+    ivy = clinic.patient("Ivy", welcomed=True)
+    clinic.ordered(ivy, "2026-11-29 15:00")
+    clinic.verified(ivy)
+    clinic.teaching(ivy, "2026-11-25 14:00")
+    clock.until("2026-11-24T14:30-05:00")
+    assert "teaching visit" in ivy.last
+    ivy.texts(word)
+    assert (ivy.ticket.kinds, ivy.ticket.role) == (["VISIT_CHANGE"], Role.COORDINATOR)
+    assert "Great" not in ivy.last
+
+
+def test_yes_to_a_visit_is_a_yes(clinic, clock):
+    ivy = clinic.patient("Ivy", welcomed=True)
+    clinic.ordered(ivy, "2026-11-29 15:00")
+    clinic.verified(ivy)
+    clinic.teaching(ivy, "2026-11-25 14:00")
+    clock.until("2026-11-24T14:30-05:00")
+    ivy.texts("YES")
+    assert ivy.tickets == []
+    assert "You are set" in ivy.last
+
+
+def test_who_has_opted_out_is_called_and_the_ticket_says_so(clinic):
+    ivy = clinic.active("Ivy")
+    ivy.texts("STOP")
+    ivy.texts("FEVER 102")
+    nurse = next(ticket for ticket in ivy.tickets if ticket.role is Role.NURSE)
+    assert "Opted out of texts: call." in nurse.text
