@@ -77,13 +77,13 @@ def due_counts(session: Session) -> tuple[int, int]:
 
 
 class Every:
-    """Something done again and again, each `seconds` of real time; at once when `sooner()` was called.
+    """Something done again and again, each `seconds` by a clock; at once when `sooner()` was called.
 
     What could not be done (False) is tried at the next turn.
     """
 
-    def __init__(self, seconds: float, do: Callable[[], bool]) -> None:
-        self.seconds, self.do, self.next = seconds, do, 0.0
+    def __init__(self, seconds: float, do: Callable[[], bool], time_of: Callable[[], float] = time.monotonic) -> None:
+        self.seconds, self.do, self.time_of, self.next = seconds, do, time_of, 0.0
 
     def sooner(self) -> None:
         """Do it at the next turn."""
@@ -91,8 +91,8 @@ class Every:
 
     def turn(self) -> None:
         """Do it if its time has come."""
-        if time.monotonic() >= self.next:
-            self.next = time.monotonic() + self.seconds if self.do() else 0.0
+        if self.time_of() >= self.next:
+            self.next = self.time_of() + self.seconds if self.do() else 0.0
 
 
 def run() -> None:
@@ -104,7 +104,9 @@ def run() -> None:
     regular = [
         Every(2, lambda: ring("settle", queue=BULK)),
         Every(300, lambda: ring("reconcile_all", queue=BULK)),
-        Every(600, lambda: ring("roll_forward", queue=BULK)),
+        Every(
+            3600, lambda: ring("roll_forward", queue=BULK), lambda: clock.now().timestamp()
+        ),  # plans live by our clock
     ]
     was_away = False
     while not stop.is_set():
