@@ -243,10 +243,24 @@ def test_a_row_keeps_what_the_service_added_and_what_staff_answered_apart_from_t
     cora.opens("/")
     assert re.search(r"“MISSING 2 saline flushes”</span> (Missing by|The delivery)", cora.text)
     assert "2 texts" not in cora.text
+    assert "MISSING 2 saline flushes Missing" not in cora.text, "nor on a second team's row"
     assert re.search(r"by [\w ,]*\d+:\d\d [AP]M MST<", cora.text), "another clock than the reader's is named"
     cora.opens(f"/patients/{otis.row.id}")
     assert "“MISSING 2 saline flushes”" in cora.text
     assert "“P”" not in cora.text
+
+
+def test_a_long_story_opens_near_now_and_loses_nothing(people: Clinic) -> None:
+    otis = people.active("Otis")
+    for day in range(14):
+        otis.texts(f"Day {day}: all good")
+    cora = Visitor(people).signs_in("cora@example.com")
+    cora.opens(f"/patients/{otis.row.id}")
+    folded, shown = cora.text.split("</details></li>", 1) if "</details></li>" in cora.text else ("", "")
+    assert "Earlier: " in folded
+    assert "Day 0: all good" in folded
+    assert "Day 13: all good" in shown
+    assert "Day 0: all good" not in shown
 
 
 # --- who may read what --------------------------------------------------------------------------------------------

@@ -110,7 +110,10 @@ def rows(session: Session, found: Sequence[Ticket], viewer: Person, now: datetim
 
 def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person, now: datetime) -> Row:
     readable = may_read(viewer, ticket.kinds)
-    said = told[0] if told and told[0] and ticket.text.startswith(told[0]) else ticket.text
+    # A second team's ticket holds no text of its own: their words are its first line.
+    said = told[0] if told and told[0] else ticket.text.split("\n", 1)[0]
+    if not ticket.text.startswith(said):
+        said = ticket.text
     aside = [teller.relation] if teller and not teller.is_patient else []
     aside += [f"{len(told)} texts"] if len(told) > 1 else []
     return Row(

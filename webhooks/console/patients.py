@@ -25,6 +25,7 @@ from webhooks.console.thread import REPLY, answer, how_it_went, spoken
 from webhooks.console.ticket import READ_ANEW, next_dose
 
 PAGE = 50
+RECENT = 12  # of what has been; the rest is folded away, so that the page opens near now
 
 
 @bp.get("/patients")
@@ -116,13 +117,16 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
             key=lambda pin: (pin.at, not pin.quote),
         )
         chosen = [pin for pin in pins if show in ("", pin.icon) or (show == "messages" and pin.quote)]
+        past = [_placed(pin, zone, now) for pin in chosen if pin.at <= now]
+        fold = max(0, len(past) - RECENT)
         page = render_template(
             "console/patient.html",
             patient=row,
             plans=plans,
             zone=zone,
             now=now,
-            past=[_placed(pin, zone, now) for pin in chosen if pin.at <= now],
+            earlier=past[:fold],
+            past=past[fold:],
             future=[_placed(pin, zone, now) for pin in chosen if pin.at > now],
             show=show,
             next_doses={plan.id: next_dose(plan, zone, now) for plan in plans},
