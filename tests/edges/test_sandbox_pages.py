@@ -81,6 +81,14 @@ def test_a_nurse_knows_by_whom_she_is_paged(web: Web, sandbox: Sandbox) -> None:
     assert '<span class="strong">Homeward</span>' in web.page(BO).split(f"phones/{BO.replace('+', '%2B')}/call")[0]
 
 
+def test_a_landline_offers_no_texting(web: Web, sandbox: Sandbox) -> None:
+    web.json("PUT", "/sandbox/people", PEOPLE[:1])
+    sandbox.phone(ADA).mode = "landline"
+    page = web.page()
+    assert "A landline cannot text" in page
+    assert 'aria-label="Ready answers"' not in page
+
+
 def test_a_new_text_is_counted_until_somebody_looks(web: Web, sandbox: Sandbox) -> None:
     web.json("PUT", "/sandbox/people", PEOPLE[:1])
     with client_of(sandbox) as client:
