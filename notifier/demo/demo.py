@@ -110,7 +110,7 @@ def _settle(folder: Folder, environment: Mapping[str, str], stop: threading.Even
     if lived:
         folder.keep(begins)
     elif not stop.is_set():
-        raise NotifierError(f"The sample pharmacy could not be made: {past.last_words()}. See {past.log}.")
+        raise NotifierError(f"The sample pharmacy could not be made: {past.last_words().rstrip('.')}. See {past.log}.")
 
 
 def _first_morning() -> datetime:
