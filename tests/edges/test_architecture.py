@@ -9,7 +9,10 @@ ROOT = Path(__file__).parents[2]
 PARTS = [path for part in ("notifier", "webhooks", "jobs") for path in sorted((ROOT / part).rglob("*.py"))]
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in PARTS}
 EDGES = ("webhooks/", "jobs/", "notifier/cli.py", "notifier/demo/", "notifier/sandbox/", "notifier/doctor.py")
-VERBS = ("enrolment", "sending", "inbox", "tickets", "paging", "paging_answers", "reconcile", "importing", "pharmacy")
+VERBS = (
+    *("enrolment", "sending", "inbox", "hearing", "answering", "tickets", "paging", "paging_answers"),
+    *("reconcile", "importing", "pharmacy"),
+)
 
 
 def imported(tree: ast.AST) -> set[str]:
