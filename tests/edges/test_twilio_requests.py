@@ -131,3 +131,16 @@ def test_too_many_requests_are_tried_again_and_arrive_once(clinic, clock):
     clinic.delivery(ivy, "2026-11-25 10:00", "2026-11-25 12:00")
     clock.passes(minutes=2)
     assert ivy.received("Your delivery is set for Wednesday") == 1
+
+
+def test_a_machine_that_took_the_call_has_not_been_reached_whatever_the_last_receipt_leaves_out(clinic, clock):
+    bill = clinic.patient("Bill", channel="voice")
+    message = bill.message("M01")
+    call = {"CallSid": clinic.sandbox.calls[-1].sid, "From": "+12125550199", "To": bill.phone.number}
+    base = f"{clinic.world.url}/twilio"
+    for url, form in (
+        (f"{base}/voice/{message.attempt_id}", {**call, "CallStatus": "in-progress", "AnsweredBy": "machine_start"}),
+        (f"{base}/status/{message.attempt_id}", {**call, "CallStatus": "completed", "CallDuration": "9"}),
+    ):
+        assert post(url, form, RequestValidator(TOKEN).compute_signature(url, form)).status_code < 300
+    assert bill.message("M01").state != "delivered"

@@ -88,10 +88,12 @@ def _end(words: str, language: str) -> VoiceResponse:
 @bp.post("/voice/<uuid:attempt_id>")
 def answered(attempt_id: UUID) -> Response:
     """Somebody, or a machine, took our call."""
-    with reading() as session:
+    answered_by = request.form.get("AnsweredBy")
+    with transaction() as session:
         call = _call(session, attempt_id)
         message, language = call.message, call.message.language
-        if (request.form.get("AnsweredBy") or "human").startswith(("machine", "fax")):
+        call.attempt.answered_by = answered_by or call.attempt.answered_by  # the call's last receipt may not say it
+        if (answered_by or "human").startswith(("machine", "fax")):
             return twiml(_end(call.say("voice.voicemail"), language))
         if message.staff_id:
             ticket = session.get(Ticket, message.ticket_id) if message.ticket_id else None
