@@ -93,6 +93,21 @@ def test_without_a_script_a_nurse_still_does_all_her_work(clinic: Clinic, nia: s
     assert otis.ticket.state is TicketState.RESOLVED
 
 
+def test_a_nurse_takes_a_ticket_by_keyboard_alone(clinic: Clinic, nia: str, window: Window) -> None:
+    ada, otis = clinic.active("Ada"), clinic.active("Otis")
+    ada.texts("FEVER 101.5")
+    otis.texts("FEVER 102")
+    page = window()
+    sign_in(page, clinic, nia)
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator(".toast")).to_contain_text(f"#{ada.ticket.number} is yours")
+
+    page.goto(f"{clinic.world.url}/tickets/{otis.ticket.number}")
+    page.keyboard.press("a")
+    expect(page.locator(".toast")).to_contain_text(f"#{otis.ticket.number} is yours")
+
+
 PAGES = ("/", "/tickets/{ticket}", "/patients", "/patients/{patient}", "/schedule", "/messages", "/roster")
 
 FAULTS = """() => {
