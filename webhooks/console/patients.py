@@ -178,9 +178,12 @@ def _told(
         )
 
 
+ASIDE = {REPLY: "Text from staff", "M30": "Asked to pick up"}  # what leaves without a step of the journey
+
+
 def _title(message: Message) -> str:
-    if message.template == REPLY:
-        return "Text from staff"
+    if message.template in ASIDE:
+        return ASIDE[message.template]
     return words.plain(message.step.replace(".", ": ")) if message.step else words.plain(message.template)
 
 
