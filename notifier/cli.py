@@ -367,9 +367,28 @@ def reconcile(since: str) -> None:
     if since[-1:] not in units or not since[:-1].replace(".", "", 1).isdigit():
         raise click.BadParameter("must look like 30m, 2h or 3d", param_hint="--since")
     _logs()
+    _ask_twilio()
     tasks.reconcile_all(str(float(since[:-1]) * units[since[-1]]))
     tasks.dispatch()
     click.echo("Our books agree with Twilio's.")
+
+
+def _ask_twilio() -> None:
+    """One question first: the jobs pass over a Twilio that is away, a person who waits is to be told."""
+    from notifier import clock as times
+    from notifier import reconcile as books
+    from notifier.provider import Unreachable
+    from notifier.runtime import current, reading
+
+    with reading() as session:
+        numbers = books.numbers_to_read(session)
+    try:
+        for number in numbers[:1]:
+            next(iter(current().twilio.inbound(number, times.now())), None)
+    except Unreachable as error:
+        raise NotifierError(
+            f"Twilio does not answer ({error}), so nothing was compared: see `notifier doctor`"
+        ) from None
 
 
 @main.command()

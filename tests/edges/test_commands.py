@@ -70,3 +70,11 @@ def test_a_pharmacy_file_in_another_alphabet_is_refused(tmp_path: Path):
     result = run("apply", str(tmp_path / "pharmacy.toml"))
     assert result.exit_code == REFUSED
     assert "pharmacy.toml is not UTF-8: save it as UTF-8" in result.stderr
+
+
+def test_reconcile_never_says_that_books_agree_which_it_could_not_compare(clinic):
+    assert run("reconcile").stdout == "Our books agree with Twilio's.\n"
+    clinic.world.sandbox.stop()
+    result = run("reconcile")
+    assert result.exit_code == REFUSED
+    assert "so nothing was compared" in result.stderr
