@@ -13,7 +13,7 @@ from notifier.core import routing
 from notifier.core.states import MessageState, TicketState
 from notifier.core.vocabulary import Channel, Consent, Role, Rung, Urgency
 from notifier.db import add_once
-from notifier.models import Contact, Escalation, Ladder, Message, OnCallShift, Site, Staff, Ticket
+from notifier.models import AuditEvent, Contact, Escalation, Ladder, Message, OnCallShift, Site, Staff, Ticket
 
 LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
 PAGE_LIVES = timedelta(minutes=30)
@@ -209,14 +209,22 @@ def tell_staff(
 
 
 def _tell_if_promise_broke(session: Session, ticket: Ticket, *, now: datetime) -> None:
-    """Half an hour without a call on a red flag: the patient hears the truth, and the journal says so."""
+    """Half an hour without a call on a red flag: the journal says so, and whom a nurse should have called is asked to.
+
+    Once a ticket; what the delivery desk or the pharmacist is late with is no nurse's call.
+    """
     if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.respond_by + routing.GRACE:
         return
-    if tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now):
-        journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")
+    told = select(AuditEvent.id).where(AuditEvent.ticket_id == ticket.id, AuditEvent.verb == "ticket.breached")
+    if session.scalars(told.limit(1)).first() is not None:
+        return
+    journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")
+    if ticket.role is Role.NURSE:
+        tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now)
 
 
 def tell_patient(session: Session, ticket: Ticket, template: str, key: str, *, now: datetime) -> bool:
+    """A message about the ticket to whoever told us, unless they opted out. False: they did, or it was told before."""
     contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
     if contact is None or contact.consent(contact.channel) is Consent.WITHDRAWN:
         return False

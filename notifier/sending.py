@@ -34,7 +34,8 @@ def due(session: Session, *, urgent: bool | None, now: datetime, limit: int) -> 
     wanted = select(Message.id).where(Message.state == MessageState.PLANNED, Message.due_at <= now)
     if urgent is not None:
         wanted = wanted.where(Message.urgent.is_(urgent))
-    wanted = wanted.order_by(Message.urgent.desc(), Message.due_at).limit(limit)
+    # What is due at the same instant leaves in the order of the journey: the consent's text first.
+    wanted = wanted.order_by(Message.urgent.desc(), Message.due_at, Message.template).limit(limit)
     return session.scalars(wanted.with_for_update(skip_locked=True)).all()
 
 

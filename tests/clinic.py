@@ -13,7 +13,7 @@ from notifier import enrolment, pharmacy, runtime, tickets
 from notifier.core.states import EventState
 from notifier.core.vocabulary import Administration, Channel, EventKind, Flag, Line, Role, Storage, Therapy, Topic
 from notifier.enrolment import CaregiverDetails, ConsentDetails, DeliveryDetails, Item, PatientDetails, PlanDetails
-from notifier.models import CareEvent, Contact, Message, OnCallShift, Patient, Staff, TherapyPlan, Ticket
+from notifier.models import AuditEvent, CareEvent, Contact, Message, OnCallShift, Patient, Staff, TherapyPlan, Ticket
 from notifier.sandbox.phones import Phone
 from tests.world import TOKEN, World
 
@@ -440,3 +440,9 @@ class Clinic:
         """A member of staff no longer works here."""
         with runtime.transaction() as session:
             session.scalars(select(Staff).where(Staff.key == key)).one().active = False
+
+    def verbs(self, ticket: Ticket) -> list[str]:
+        """What the journal says was done about a ticket."""
+        with runtime.reading() as session:
+            wanted = select(AuditEvent.verb).where(AuditEvent.ticket_id == ticket.id).order_by(AuditEvent.id)
+            return list(session.scalars(wanted).all())

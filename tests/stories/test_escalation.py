@@ -197,3 +197,12 @@ def test_an_owner_who_is_not_on_call_hears_the_news_too(clinic, clock):
     ivy.texts("now i have chills")
     assert len(clinic.bo.pages) == 1
     assert len(clinic.nia.pages) == 2
+
+
+def test_a_late_delivery_desk_is_journalled_but_no_nurse_is_said_to_have_called(clinic, clock):
+    ivy = clinic.active("Ivy")
+    ivy.texts("MISSING the tubing")
+    assert all(ticket.urgency is Urgency.URGENT for ticket in ivy.tickets)
+    clock.passes(hours=2)
+    assert ivy.received("Our nurse tried to call you") == 0
+    assert "ticket.breached" in clinic.verbs(ivy.tickets[0])
