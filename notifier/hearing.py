@@ -11,7 +11,17 @@ from sqlalchemy.orm import Session, joinedload
 from notifier.catalog import Catalog
 from notifier.core import routing, triage
 from notifier.core.states import PlanState
-from notifier.core.vocabulary import Channel, EventKind, Flag, Intent, Role, Source, Therapy, Urgency, most_urgent
+from notifier.core.vocabulary import (
+    THERAPY_FLAGS,
+    Channel,
+    EventKind,
+    Flag,
+    Intent,
+    Role,
+    Source,
+    Urgency,
+    most_urgent,
+)
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, TherapyPlan
 
 UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, intent=Intent.OTHER)
@@ -21,7 +31,6 @@ OVER = {PlanState.ENDED, PlanState.DECEASED}
 VISITS = {"M09", "M17"}  # asked as a delivery is; a bare NO or CHANGE is about the visit
 STOP_CALLS = "STOP"  # the key that stops calls stops them to this phone, whomever it stands for
 ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
-THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ from typing import Any
 from notifier.catalog import SHIPPED
 from notifier.catalog.rules import load_rules
 from notifier.core import triage
-from notifier.core.vocabulary import Flag, Prompt, Therapy
-
-FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
+from notifier.core.vocabulary import THERAPY_FLAGS, Prompt, Therapy
 
 
 def rules(override: Path | None) -> triage.Rules:
@@ -31,7 +29,7 @@ def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
         str(given.get("text") or ""),
         rules,
         prompt=Prompt(prompt) if prompt in list(Prompt) else None,
-        flags=frozenset({FLAGS[Therapy(therapy)]}) if therapy in FLAGS else frozenset(),
+        flags=frozenset({THERAPY_FLAGS[Therapy(therapy)]}) if therapy in THERAPY_FLAGS else frozenset(),
     )
     return triage.to_json(reading, given.get("id", ""))
 

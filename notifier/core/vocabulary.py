@@ -103,6 +103,10 @@ class Flag(StrEnum):
     TPN = "tpn"
 
 
+# The flag that a therapy carries by itself, whatever else the order says.
+THERAPY_FLAGS = {Therapy.CHEMOTHERAPY: Flag.CHEMO, Therapy.TPN: Flag.TPN, Therapy.INOTROPE: Flag.CRITICAL_CONTINUOUS}
+
+
 class Topic(StrEnum):
     """What a caregiver agreed to hear about."""
 
