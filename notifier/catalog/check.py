@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from notifier.catalog import Catalog
 from notifier.core.vocabulary import Channel
-from notifier.core.wording import MAX_SEGMENTS, PLACEHOLDER, Template, segments
+from notifier.core.wording import LIST_ROOM, MAX_SEGMENTS, PLACEHOLDER, Template, segments
 
 STAFF = ("page", "staff.")  # read by staff, in English
 # The longest that each placeholder becomes.
@@ -22,6 +22,8 @@ LONGEST = {
     "owner": "Bartholomew Featherstonehaugh",
     "others": "#10413, #10414, #10415",
     "text": "We will call you back.",
+    "items": "x" * LIST_ROOM,
+    "today": "mañana antes de las 10:30 am",
 }
 
 

@@ -12,6 +12,7 @@ import phonenumbers
 from notifier.core.vocabulary import Channel, Prompt
 
 MAX_SEGMENTS = 2
+LIST_ROOM = 140  # letters that a list of items may take in a text, so that the whole keeps to two segments
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 # --- templates ----------------------------------------------------------------------------------------------------

@@ -129,6 +129,8 @@ def _bare_answer(prompt: Prompt | None, text: Text, yes: str, no: str) -> str | 
             return "OUT_OF_MED" if counted[0].value == 0 else "LOW_SUPPLY" if counted[0].value <= 2 else "OK_FINE"
     if prompt is Prompt.DELIVERED_CHECK and text.is_only("not_yet"):
         return "DELIVERY_LATE"
+    if prompt is Prompt.DELIVERED_CHECK and "warm_box" in text.spans and len(text.words) <= 6:
+        return "TEMP_WARM"  # we asked whether the cold pack was still cold
     if prompt is Prompt.CHECK_IN and text.is_only("okay"):
         return "OK_FINE"
     if text.is_only("no"):
