@@ -147,6 +147,9 @@ class Prompt(StrEnum):
     TEMPERATURE = "temperature"
     SUPPLY_COUNT = "supply_count"
     DOSE_DONE = "dose_done"
+    MISSING_ITEMS = "missing_items"
+    FIXED = "fixed"
+    SURVEY = "survey"
 
 
 class Intent(StrEnum):

@@ -17,6 +17,9 @@ _YES_NO = {
     Prompt.TEMPERATURE: ("UNKNOWN", "OK_FINE"),
     Prompt.SUPPLY_COUNT: ("UNKNOWN", "UNKNOWN"),
     Prompt.DOSE_DONE: ("DOSE_DONE", "MISSED_DOSE"),
+    Prompt.MISSING_ITEMS: ("UNKNOWN", "UNKNOWN"),
+    Prompt.FIXED: ("OK_FINE", "CALL_ME"),
+    Prompt.SURVEY: ("UNKNOWN", "UNKNOWN"),
     None: ("DELIVERY_CONFIRM", "OK_FINE"),
 }
 # Classes that small talk does not hold: a text with one of them is a person's to read.
@@ -127,6 +130,9 @@ def _bare_answer(prompt: Prompt | None, text: Text, yes: str, no: str) -> str | 
             return "OUT_OF_MED"
         if counted and len(text.words) <= 6:
             return "OUT_OF_MED" if counted[0].value == 0 else "LOW_SUPPLY" if counted[0].value <= 2 else "OK_FINE"
+    if prompt in (Prompt.MISSING_ITEMS, Prompt.SURVEY) and (numbers := quantities(text.words)):
+        poor = prompt is Prompt.SURVEY and numbers[0].value <= 2
+        return "MISSING" if prompt is Prompt.MISSING_ITEMS else "COMPLAINT" if poor else "THANKS"
     if prompt is Prompt.DELIVERED_CHECK and text.is_only("not_yet"):
         return "DELIVERY_LATE"
     if prompt is Prompt.DELIVERED_CHECK and "warm_box" in text.spans and len(text.words) <= 6:
