@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from jobs import tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import clock, inbox, paging, tickets
+from notifier import clock, inbox, paging, tickets, watching
 from notifier.core.states import MessageState
 from notifier.db import add_once
 from notifier.models import Leader, Message
@@ -57,6 +57,7 @@ def tick() -> None:
     with reading() as session:
         unread = bool(inbox.waiting(session, limit=1))
         climbing = bool(paging.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
+        climbing = climbing or bool(watching.due(session, now, limit=1))
         urgent, bulk = due_counts(session)
     if (unread or climbing or urgent) and not ring("dispatch"):
         tasks.dispatch()

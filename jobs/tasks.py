@@ -17,12 +17,13 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from jobs.queue import BULK, ring
-from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets
+from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets, watching
 from notifier.core.vocabulary import Channel
 from notifier.provider import Accepted, Order, Outcome, Seen, Unavailable, Unreachable
 from notifier.runtime import current, reading, transaction
 
 THREADS = 32
+PLANS = 200  # rolled forward in one transaction
 # The time is up, the database is away or busy, or Twilio is away: no row is at fault.
 NOT_NOW = (BaseTimeoutException, OperationalError, InterfaceError, NoConnection, Unreachable)
 DRAIN_SECONDS = 5.0  # then a job rings for another and ends: with the last calls it is over before a stop is forced
@@ -81,7 +82,7 @@ def attend(inbound_id: str) -> None:
 @job
 def dispatch() -> None:
     """All that cannot wait: texts nobody has read, tickets whose next rung is due, urgent messages."""
-    each(_do, (attend_waiting, lapse, escalate, drain_urgent))
+    each(_do, (attend_waiting, watch, lapse, escalate, drain_urgent))
 
 
 def _do(part: Callable[[], object]) -> None:
@@ -107,6 +108,18 @@ def _attend(inbound_id: UUID, *, readable: bool = True) -> None:
             enough = inbox.failed_to_read(session, inbound_id)
         if enough and readable:
             _attend(inbound_id, readable=False)
+
+
+def watch() -> None:
+    """Tell staff what has not happened."""
+    with reading() as session:
+        due = watching.due(session, clock.now())
+    each(_tell, due)
+
+
+def _tell(watch_id: UUID) -> None:
+    with transaction() as session:
+        watching.tell(session, watch_id, catalog=current().catalog, now=clock.now())
 
 
 def lapse() -> None:
@@ -306,6 +319,12 @@ def reconcile_all(hours: str = "") -> None:
 
 @job
 def roll_forward() -> None:
-    """Plan what has come within the horizon."""
+    """Plan what has come within the horizon, some plans at a time."""
+    with reading() as session:
+        ids = enrolment.to_roll_forward(session, now=clock.now())
+    each(_roll_forward, [ids[n : n + PLANS] for n in range(0, len(ids), PLANS)])
+
+
+def _roll_forward(ids: Sequence[UUID]) -> None:
     with transaction() as session:
-        enrolment.roll_forward(session, catalog=current().catalog, now=clock.now())
+        enrolment.roll_forward(session, catalog=current().catalog, now=clock.now(), ids=ids)

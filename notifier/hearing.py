@@ -28,7 +28,8 @@ UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, i
 PICTURE = triage.Reading(("PHOTO",), Urgency.SAME_DAY, Role.NURSE, ticket=True, intent=Intent.REPORT)
 PROMPT_LIVES = A_DAY = timedelta(hours=24)
 OVER = {PlanState.ENDED, PlanState.DECEASED}
-VISITS = {"M09", "M17"}  # asked as a delivery is; a bare NO or CHANGE is about the visit
+# Asked as a delivery is; a bare NO or CHANGE is about the visit.
+VISITS = {"M09", "M10", "M16", "M17", "visit.day_before", "visit.moved"}
 STOP_CALLS = "STOP"  # the key that stops calls stops them to this phone, whomever it stands for
 ASKS_FOR_NURSE = {"CALL_ME", "NOT_WELL"}  # on the phone
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from notifier.core.states import EventState, InboundState, MessageState, PlanState, TicketState
+from notifier.core.states import EventState, InboundState, MessageState, PlanState, TicketState, WatchState
 from notifier.core.vocabulary import (
     Administration,
     Channel,
@@ -211,6 +211,7 @@ class ConsentRecord(Base):
     channel: Mapped[Channel] = mapped_column(word(Channel))
     consent: Mapped[Consent] = mapped_column(word(Consent))
     source: Mapped[str] = mapped_column(String(200))  # "intake form v3", "text message", the staff member's name
+    wording: Mapped[str | None] = mapped_column(String(60))  # the version of what the person read or heard before
     at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -234,6 +235,7 @@ class TherapyPlan(Base):
     supplies: Mapped[list[dict[str, Any]]] = mapped_column(SealedJSON, default=list)  # [{"name", "quantity"}]
     infusion_minutes: Mapped[int | None]
     reminders: Mapped[list[str]] = mapped_column(JSON, default=list)  # local times that the patient chose: "20:00"
+    reminders_zone: Mapped[str | None] = mapped_column(String(64))  # where they count; none: where the patient is
     flags: Mapped[list[str]] = mapped_column(JSON, default=list)
     prescriber: Mapped[str | None] = mapped_column(Sealed)
     cover_ends_on: Mapped[date | None]
@@ -242,6 +244,12 @@ class TherapyPlan(Base):
     paused_until: Mapped[datetime | None] = mapped_column(Instant)
     why: Mapped[str | None] = mapped_column(Sealed)  # why it is paused or ended
     verified_at: Mapped[datetime | None] = mapped_column(Instant)
+    supplies_ready_at: Mapped[datetime | None] = mapped_column(Instant)
+    changed_at: Mapped[datetime | None] = mapped_column(Instant)  # the order became another one while under way
+    paused_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    doses_left: Mapped[int | None]  # by the last count
+    counted_at: Mapped[datetime | None] = mapped_column(Instant)
     checklist: Mapped[dict[str, bool]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(Instant)
     patient: Mapped[Patient] = relationship(back_populates="plans", lazy="joined")
@@ -269,6 +277,9 @@ class CareEvent(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)  # the patient said yes to this time
     received_at: Mapped[datetime | None] = mapped_column(Instant)  # the patient said that all is there
     cold_ok: Mapped[bool | None]
+    cold_at: Mapped[datetime | None] = mapped_column(Instant)  # when that was said
+    over_at: Mapped[datetime | None] = mapped_column(Instant)  # when it failed or was cancelled
+    moves: Mapped[int] = mapped_column(default=0)  # how often it was given another time
     plan: Mapped[TherapyPlan] = relationship(back_populates="events")
 
 
@@ -319,6 +330,7 @@ class Message(Base):
     body: Mapped[str | None] = mapped_column(Sealed)  # the words as they left, frozen at claim
     segments: Mapped[int | None]
     prompt: Mapped[Prompt | None] = mapped_column(word(Prompt))
+    question: Mapped[str | None] = mapped_column(String(200))  # what is asked, whoever is asked and how often
     matters: Mapped[bool] = mapped_column(default=False)  # if it fails, another way is tried and then a human told
     urgent: Mapped[bool] = mapped_column(default=False)  # pages, answers: never behind a backlog
     any_hour: Mapped[bool] = mapped_column(default=False)  # exempt from quiet hours
@@ -337,6 +349,11 @@ class Message(Base):
     contact: Mapped[Contact | None] = relationship()
     staff: Mapped[Staff | None] = relationship()
     site: Mapped[Site] = relationship()
+
+    @property
+    def speaks(self) -> str:
+        """The message of the catalog whose words it speaks: its template's own, unless its step says otherwise."""
+        return self.values.get("words", self.template) if self.values else self.template
 
 
 class Attempt(Base):
@@ -357,6 +374,30 @@ class Attempt(Base):
     answered_by: Mapped[str | None] = mapped_column(String(24))
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     message: Mapped[Message] = relationship()
+
+
+class Watch(Base):
+    """A moment at which staff are told that something has not happened. Its key says why; its words are not kept."""
+
+    __tablename__ = "watch"
+    __table_args__ = (
+        Index(
+            "watch_due",
+            "due_at",
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    key: Mapped[str] = mapped_column(String(250), unique=True)
+    plan_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("therapy_plan.id"), index=True)
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"))
+    step: Mapped[str] = mapped_column(String(60))
+    state: Mapped[WatchState] = mapped_column(word(WatchState), default=WatchState.WAITING)
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    created_at: Mapped[datetime] = mapped_column(Instant)
 
 
 # --- what they say, and what a human does about it ------------------------------------------------------------------

@@ -16,7 +16,7 @@ from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel
 from notifier.errors import Missing
 from notifier.models import Message, Patient
-from notifier.sending import words
+from notifier.saying import words
 
 WHOLE = timedelta(days=400)  # longer than any order
 
@@ -58,7 +58,7 @@ def _later(session: Session, patient: Patient, catalog: Catalog, now: datetime) 
             not_after=draft.not_after,
         )
         for plan in patient.plans
-        for draft in planning.plan(enrolment.facts_of(session, plan), catalog.journeys, now, WHOLE)
+        for draft in planning.plan(enrolment.facts_of(session, plan, now=now), catalog.journeys, now, WHOLE)
         if draft.key not in known
     ]
 

@@ -18,11 +18,11 @@ from notifier.core.vocabulary import Channel, Consent, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.models import Attempt, Contact, Message, Patient, TherapyPlan, Ticket
 from notifier.provider import Accepted, Order, Outcome, Rejected, Unavailable, Uncertain
+from notifier.saying import words
 
 LEASE = timedelta(seconds=60)  # four times the longest call to Twilio
 TRIES = 3
 SILENT = {PlanState.RECEIVED, PlanState.PAUSED, PlanState.ENDED, PlanState.DECEASED}
-AFTER_END = {"M26", "M27", "M28"}  # the few messages that belong to a plan that has ended
 PUT_OFF = timedelta(minutes=5)
 AT_HAND = (joinedload(Message.site), joinedload(Message.contact))
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
@@ -63,7 +63,7 @@ def claim(
     if now > message.not_after:
         _expire(session, message, catalog=catalog, now=now)
         return None
-    if why := _unwanted(session, message):
+    if why := _unwanted(session, message, catalog):
         journal.advance(session, message, MessageState.CANCELLED, now=now, by=journal.SYSTEM, why=why)
         return None
     if (later := _held_until(session, message, now)) is not None:
@@ -108,18 +108,6 @@ def put_off(session: Session, message_id: uuid.UUID, fault: str, *, now: datetim
     )
 
 
-def words(message: Message, catalog: Catalog) -> str:
-    """What the recipient will read or hear."""
-    if (text := message.values.get("text")) is not None:
-        return text
-    values = {
-        "brand": message.site.brand,
-        "phone": wording.written_phone(message.site.phone),
-        **message.values,
-    }
-    return catalog.render(message.template, message.language, message.channel, values)
-
-
 def _order(message: Message, attempt: Attempt, body: str, base: str, now: datetime) -> Order:
     site = message.site
     is_call = message.channel is Channel.VOICE
@@ -137,7 +125,7 @@ def _order(message: Message, attempt: Attempt, body: str, base: str, now: dateti
     )
 
 
-def _unwanted(session: Session, message: Message) -> str:
+def _unwanted(session: Session, message: Message, catalog: Catalog) -> str:
     """Why this message must not leave any more; empty when it may."""
     if message.template == "page" and message.ticket_id:
         ticket = session.scalar(select(Ticket.state).where(Ticket.id == message.ticket_id))
@@ -145,7 +133,7 @@ def _unwanted(session: Session, message: Message) -> str:
             return "acknowledged"
     if message.plan_id and message.step:
         plan = session.scalars(select(TherapyPlan.state).where(TherapyPlan.id == message.plan_id)).one()
-        over = plan is PlanState.ENDED and message.template in AFTER_END
+        over = plan is PlanState.ENDED and catalog.journeys.speaks_after_end(message.step)
         if plan in SILENT and not over:
             return f"the plan is {plan}"
     if message.contact is None:

@@ -15,8 +15,8 @@ from jobs import queue, tasks
 from notifier import clock as times
 from notifier import runtime
 from notifier.config import Settings
-from notifier.core.states import MessageState, TicketState
-from notifier.models import Message, Ticket
+from notifier.core.states import MessageState, TicketState, WatchState
+from notifier.models import Message, Ticket, Watch
 from notifier.sandbox import Sandbox
 from tests.servers import free_port
 
@@ -139,6 +139,7 @@ class World:
         with runtime.reading() as session:
             for column, wanted in (
                 (Message.due_at, Message.state == MessageState.PLANNED),
+                (Watch.due_at, Watch.state == WatchState.WAITING),
                 (Ticket.escalate_at, Ticket.state == TicketState.OPEN),
                 (Ticket.ack_expires_at, Ticket.state == TicketState.ACKNOWLEDGED),
             ):

@@ -1,19 +1,18 @@
 """The words and the rhythm of the product as data that a pharmacist can read: loaded and checked once, at start."""
 
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from notifier.catalog.journey_files import KEYED, read_journey
 from notifier.catalog.rules import load_rules
-from notifier.core.journey import Anchor, Journey, Limit, Step
+from notifier.core.journey import Journey
 from notifier.core.routing import LadderRung
 from notifier.core.triage import Rules
-from notifier.core.vocabulary import Channel, EventKind, Prompt, Rung, Storage, Therapy, Topic, Urgency
+from notifier.core.vocabulary import Channel, Prompt, Rung, Urgency
 from notifier.core.wording import Template, render
 from notifier.errors import Misconfigured
 
@@ -49,7 +48,8 @@ def load(override: Path | None = None) -> Catalog:
     folders = [SHIPPED, *([override] if override else [])]
     faults: list[str] = []
     languages, messages = _messages(folders, faults)
-    journey = _journey(_tables(folders, "journeys.toml", faults), messages, faults)
+    journeys, profiles = (_tables(folders, name, faults) for name in ("journeys.toml", "profiles.toml"))
+    journey = read_journey(journeys, profiles, messages, faults)
     ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
     if faults or journey is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
@@ -79,7 +79,7 @@ def _over(under: Table, over: Table) -> Table:
         have = merged.get(key)
         if isinstance(have, dict) and isinstance(value, dict):
             merged[key] = _over(have, value)
-        elif key == "step" and isinstance(have, list) and isinstance(value, list):
+        elif key in KEYED and isinstance(have, list) and isinstance(value, list):
             steps = {step.get("key"): step for step in have}
             for step in value:
                 steps[step.get("key")] = {**steps.get(step.get("key"), {}), **step}
@@ -129,98 +129,6 @@ def _messages_in(name: str, table: Table, faults: list[str]) -> Table:
     }
     faults += wrong.values()
     return {key: entry for key, entry in table.items() if key not in wrong}
-
-
-# --- the journey --------------------------------------------------------------------------------------------------
-
-_SPAN = re.compile(r"([+-]?\d+) (minute|hour)s?")
-_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_STEP_KEYS = frozenset(Step.__dataclass_fields__) - {"offset", "asks"} | {"after"}
-
-
-def _journey(tables: Table, messages: Mapping[str, Template], faults: list[str]) -> Journey | None:
-    steps = []
-    for entry in tables.get("step", []):
-        name = f"journeys.toml: {entry.get('key', 'a step without a key')}"
-        found = list(_step_faults(entry, messages))
-        faults += [f"{name}: {fault}" for fault in found]
-        if not found:
-            steps.append(_step(entry, messages))
-    known = {step.key for step in steps}
-    for step in steps:
-        faults += [
-            f"journeys.toml: {step.key}: covered_by: no step {other}" for other in step.covered_by if other not in known
-        ]
-    if found := list(_step_faults(tables.get("welcome", {}), messages)):
-        faults += [f"journeys.toml: welcome: {fault}" for fault in found]
-        return None
-    return Journey(tuple(steps), _step(tables["welcome"], messages), int(tables.get("first_dose_minutes", 60)))
-
-
-def _step_faults(entry: Table, messages: Mapping[str, Template]) -> Iterator[str]:
-    for name in ("key", "template", "anchor", "not_after"):
-        if name not in entry:
-            yield f"{name} is missing"
-    for name in entry.keys() - _STEP_KEYS:
-        yield f"{name}: no such setting"
-    if entry.get("template") not in messages:
-        yield f"template: no message {entry.get('template')}"
-    for name, kinds in (("about", EventKind), ("anchor", Anchor), ("topic", Topic)):
-        if name in entry and entry[name] not in list(kinds):
-            yield f"{name}: not one of {', '.join(kinds)}"
-    for name, words in (("therapies", Therapy), ("storages", Storage)):
-        if not set(entry.get(name, ())) <= set(words):
-            yield f"{name}: not all of {', '.join(words)}"
-    if "after" in entry and not _SPAN.fullmatch(entry["after"]):
-        yield 'after: must look like "30 minutes" or "-1 hour"'
-    if "at" in entry and not _HOUR.fullmatch(entry["at"]):
-        yield 'at: must look like "10:00"'
-    for limit in entry.get("not_after", ()):
-        if not (_SPAN.fullmatch(limit) or _HOUR.fullmatch(limit) or limit in ("start", "end", "ends_on")):
-            yield f'not_after: {limit}: must look like "4 hours", "20:00", "start", "end" or "ends_on"'
-    if "every" in entry and not entry.get("days"):
-        yield "every: needs days to count on from"
-
-
-def _step(entry: Table, messages: Mapping[str, Template]) -> Step:
-    plain = (
-        "key",
-        "template",
-        "every",
-        "until_answered",
-        "gated",
-        "held",
-        "matters",
-        "urgent",
-        "any_hour",
-        "after_end",
-    )
-    return Step(
-        **{name: entry[name] for name in plain if name in entry},
-        anchor=Anchor(entry["anchor"]),
-        not_after=tuple(_limit(text) for text in entry["not_after"]),
-        about=EventKind(entry["about"]) if "about" in entry else None,
-        offset=_span(entry["after"]) if "after" in entry else timedelta(),
-        days=tuple(entry.get("days", ())),
-        at=time.fromisoformat(entry["at"]) if "at" in entry else None,
-        topic=Topic(entry["topic"]) if "topic" in entry else None,
-        asks=messages[entry["template"]].asks,
-        covered_by=tuple(entry.get("covered_by", ())),
-        therapies=frozenset(Therapy(name) for name in entry.get("therapies", ())),
-        storages=frozenset(Storage(name) for name in entry.get("storages", ())),
-    )
-
-
-def _span(text: str) -> timedelta:
-    match = _SPAN.fullmatch(text)
-    assert match
-    return timedelta(**{f"{match[2]}s": int(match[1])})
-
-
-def _limit(text: str) -> Limit:
-    if _SPAN.fullmatch(text):
-        return _span(text)
-    return time.fromisoformat(text) if _HOUR.fullmatch(text) else Anchor(text)
 
 
 # --- ladders ------------------------------------------------------------------------------------------------------

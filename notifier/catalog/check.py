@@ -21,6 +21,7 @@ LONGEST = {
     "age": "119 min",
     "owner": "Bartholomew Featherstonehaugh",
     "others": "#10413, #10414, #10415",
+    "place": "2",
     "text": "We will call you back.",
     "items": "x" * LIST_ROOM,
     "today": "mañana antes de las 10:30 am",

@@ -1,18 +1,22 @@
-"""When to speak: a plan's facts and the journey decide which messages should exist, for whom, when, and until when."""
+"""When to speak: a plan's facts and the journey decide what should exist, for whom, when, and until when."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from notifier.core.journey import Anchor, Draft, EventFacts, Journey, Limit, PlanFacts, Recipient, Step
-from notifier.core.routing import quiet_span, within
+from notifier.core import gate
+from notifier.core.drafting import draft, hears, place
+from notifier.core.hours import in_quiet_hours, next_quiet_end, resolve_local
+from notifier.core.journey import Draft, EventFacts, Journey, Layout, PlanFacts, Recipient, Step, Watch
+from notifier.core.moments import MIDNIGHT, Moment, ended, moments
+from notifier.core.silence import ladders
 from notifier.core.states import MOVES, EventState, PlanState
 from notifier.core.vocabulary import Channel, EventKind
-from notifier.core.wording import moment_values, say_at
+from notifier.core.watches import QUIET_STATES, untold, watches
 
-__all__ = [  # the journey's values too: whoever plans needs them
+__all__ = [  # the journey's values and hours too: whoever plans needs them
     "SILENT",
     "Draft",
     "EventFacts",
@@ -23,6 +27,7 @@ __all__ = [  # the journey's values too: whoever plans needs them
     "fallback",
     "in_quiet_hours",
     "journey_state",
+    "lay_out",
     "next_quiet_end",
     "plan",
     "resolve_local",
@@ -31,43 +36,12 @@ __all__ = [  # the journey's values too: whoever plans needs them
 ]
 
 HORIZON = timedelta(days=14)  # how far ahead a plan's repeating messages are written down
-MIDNIGHT = time(0)
-AHEAD = (EventState.SCHEDULED, EventState.OUT_FOR_DELIVERY)
-SILENT = (PlanState.RECEIVED, PlanState.PAUSED, PlanState.ENDED, PlanState.DECEASED)
-
-# --- local time ---------------------------------------------------------------------------------------------------
-
-
-def resolve_local(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """The instant, in UTC, of a local time: the first when it comes twice, the first after it when it is skipped."""
-    local = datetime.combine(day, at, zone)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
-    before, after = local.replace(fold=1).astimezone(UTC), instant
-    offset = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
-        else:
-            after = middle
-    return after.replace(microsecond=0)
-
-
-def in_quiet_hours(instant: datetime, zone: ZoneInfo, quiet: str) -> bool:
-    """Whether it is night there. `quiet`: local, such as "20:00-08:00"."""
-    return within(quiet_span(quiet), instant.astimezone(zone).time())
-
-
-def next_quiet_end(instant: datetime, zone: ZoneInfo, quiet: str) -> datetime:
-    """The instant itself by day; in quiet hours the moment they end."""
-    if not in_quiet_hours(instant, zone, quiet):
-        return instant
-    ends = quiet_span(quiet)[1]
-    local = instant.astimezone(zone)
-    return resolve_local(local.date() + timedelta(days=local.time() >= ends), ends, zone)
-
+LADDERS_AHEAD = timedelta(days=2)  # how far ahead the rungs of a silence ladder are
+ENDING = timedelta(days=2)  # before its last day a plan begins to end
+WEEK = timedelta(days=7)
+AHEAD = gate.AHEAD
+_Spoken = tuple[Step, Moment, Draft]
+SILENT = QUIET_STATES  # which say nothing but a few last words
 
 # --- the plan -----------------------------------------------------------------------------------------------------
 
@@ -77,27 +51,57 @@ def plan(facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta =
 
     One whose moment is past stays in until its `not_after`, because it may be on its way; never plant it anew then.
     """
+    return list(lay_out(facts, journey, now, horizon).messages)
+
+
+def lay_out(facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta = HORIZON) -> Layout:
+    """All that a plan's facts ask for: its messages, those left out and why, and when staff are told instead."""
+    if facts.state is PlanState.DECEASED:
+        return Layout()
+    alarms = [watch for step in journey.watches for watch in watches(step, facts, journey, now)]
     if facts.verified_at is None or (facts.state in SILENT and facts.state is not PlanState.ENDED):
-        return []
-    found: list[tuple[Step, date, Draft]] = []
-    for step in journey.steps:
-        if facts.state is PlanState.ENDED and not step.after_end:
-            continue
-        if (step.therapies and facts.therapy not in step.therapies) or (
-            step.storages and facts.storage not in step.storages
-        ):
-            continue
-        for moment in _moments(step, facts, journey, now, horizon):
-            for person in facts.recipients:
-                if _hears(person, step) and (draft := _draft(step, moment, person, facts)):
-                    found.append((step, draft.due_at.astimezone(person.zone).date(), draft))
-    spoken = {(draft.step, draft.contact_id, day) for _, day, draft in found}
-    wanted = [
-        draft
-        for step, day, draft in found
-        if draft.not_after > now and not any((other, draft.contact_id, day) in spoken for other in step.covered_by)
+        return Layout(watches=_in_order(alarms, now))
+    spoken = _within_budget(_uncovered(_spoken(facts, journey, now, horizon), facts), facts, journey)
+    rungs = ladders(spoken, facts, journey, now, max(LADDERS_AHEAD, horizon - HORIZON))
+    messages = [said for _, _, said in spoken] + [rung for rung in rungs if isinstance(rung, Draft)]
+    alarms += [rung for rung in rungs if isinstance(rung, Watch)]
+    alarms += [untold(said, moment) for _, moment, said in spoken if said.left_out and said.matters]
+    standing = sorted((said for said in messages if said.not_after > now), key=_order)
+    return Layout(
+        tuple(said for said in standing if not said.left_out),
+        tuple(said for said in standing if said.left_out),
+        _in_order(alarms, now),
+    )
+
+
+def _spoken(facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta) -> list[_Spoken]:
+    """What each step of the journey says to each person who hears it."""
+    return [
+        (step, moment, said)
+        for step in journey.steps
+        if _applies(step, facts)
+        for moment in moments(step, facts, journey, now, horizon)
+        for person in facts.recipients
+        if hears(person, step, moment) and (said := draft(step, moment, person, facts, journey))
     ]
-    return sorted(wanted, key=lambda draft: (draft.due_at, draft.key))
+
+
+def _order(draft: Draft | Watch) -> tuple[datetime, str]:
+    return draft.due_at, draft.key
+
+
+def _in_order(alarms: Iterable[Watch], now: datetime) -> tuple[Watch, ...]:
+    return tuple(sorted((watch for watch in alarms if watch.not_after > now), key=_order))
+
+
+def _applies(step: Step, facts: PlanFacts) -> bool:
+    """Whether a plan of this kind hears the step at all."""
+    return (
+        (step.after_end or facts.state is not PlanState.ENDED)
+        and (not step.therapies or facts.therapy in step.therapies)
+        and (not step.storages or facts.storage in step.storages)
+        and (not step.lines or facts.line in step.lines)
+    )
 
 
 def welcome(person: Recipient, consent_at: datetime, journey: Journey, quiet: str) -> Draft | None:
@@ -115,8 +119,10 @@ def welcome(person: Recipient, consent_at: datetime, journey: Journey, quiet: st
         language=person.language,
         due_at=due,
         not_after=min(due + limit for limit in step.not_after if isinstance(limit, timedelta)),
+        values=place(person),
         prompt=step.asks,
         matters=step.matters,
+        held_from=consent_at if due != consent_at else None,
     )
 
 
@@ -132,7 +138,9 @@ def fallback(
     return replace(failed, key=f"fallback:{message_id}", channel=Channel.VOICE, due_at=due)
 
 
-def unwanted_because(facts: PlanFacts, contact_id: UUID | None, event_id: UUID | None) -> str:
+def unwanted_because(
+    facts: PlanFacts, contact_id: UUID | None, event_id: UUID | None, question: str | None = None
+) -> str:
     """Why a message that was planned is wanted no more, in words for a coordinator."""
     if facts.state in SILENT:
         return "the patient died" if facts.state is PlanState.DECEASED else f"the plan is {facts.state}"
@@ -142,12 +150,12 @@ def unwanted_because(facts: PlanFacts, contact_id: UUID | None, event_id: UUID |
     if not person.consented:
         return f"no consent to {person.channel}"
     event = next((event for event in facts.events if event.id == event_id), None)
+    if question in facts.answered:
+        return "it was answered"
     if event is None:
         return "the plan changed"
     if event.state is EventState.CANCELLED:
         return f"the {event.kind} was cancelled"
-    if event.answered:
-        return "it was answered"
     return f"the {event.kind} moved" if event.state in AHEAD else f"the {event.kind} is over"
 
 
@@ -155,7 +163,7 @@ def journey_state(facts: PlanFacts, journey: Journey, now: datetime) -> PlanStat
     """How far along its journey the facts say that a plan is; never a step back from where it stands."""
     if facts.state in SILENT:
         return facts.state
-    reached = PlanState.VERIFIED
+    reached = PlanState.SUPPLIES_READY if facts.supplies_ready_at else PlanState.VERIFIED
     deliveries = [event for event in facts.events if event.kind is EventKind.DELIVERY]
     if any(event.state in AHEAD for event in deliveries):
         reached = PlanState.DELIVERY_SET
@@ -164,178 +172,49 @@ def journey_state(facts: PlanFacts, journey: Journey, now: datetime) -> PlanStat
         if any(event.kind is EventKind.EDUCATION and event.state is EventState.DONE for event in facts.events):
             reached = PlanState.TAUGHT
     for dose in (event for event in facts.events if event.kind is EventKind.FIRST_DOSE):
-        ended = _ended(dose, facts, journey)
-        if dose.state is EventState.DONE or (reached is PlanState.TAUGHT and dose.state in AHEAD and ended <= now):
-            reached = PlanState.ACTIVE if now >= ended + timedelta(days=1) else PlanState.FIRST_DOSE
+        over = ended(dose, facts, journey)
+        if dose.state is EventState.DONE or (reached is PlanState.TAUGHT and dose.state in AHEAD and over <= now):
+            reached = PlanState.ACTIVE if now >= over + timedelta(days=1) else PlanState.FIRST_DOSE
+    begun = PlanState.ACTIVE in (reached, facts.state) or facts.state is PlanState.ENDING
+    if begun and now >= resolve_local(facts.ends_on, MIDNIGHT, facts.zone) - ENDING:
+        reached = PlanState.ENDED if facts.state is PlanState.ENDING and _is_over(facts, now) else PlanState.ENDING
     return reached if reached in MOVES[PlanState][facts.state] else facts.state
 
 
-# --- one step -----------------------------------------------------------------------------------------------------
+def _is_over(facts: PlanFacts, now: datetime) -> bool:
+    """The last day has passed, and the last visit was made."""
+    visits = [event for event in facts.events if event.kind is EventKind.LAST_VISIT]
+    made = any(event.state is EventState.DONE for event in visits)
+    return made and now >= resolve_local(facts.ends_on + timedelta(days=1), MIDNIGHT, facts.zone)
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """When a step speaks, and about what."""
-
-    at: datetime
-    why: str  # the part of the key that says for what
-    event: EventFacts | None = None
-    hour: time | None = None  # the patient's chosen one
+# --- which of them stay --------------------------------------------------------------------------------------------
 
 
-def _hears(person: Recipient, step: Step) -> bool:
-    return person.consented and (person.is_patient or step.topic in person.topics)
+def _uncovered(spoken: list[_Spoken], facts: PlanFacts) -> list[_Spoken]:
+    """Those that nothing else says to the same person on the same day."""
+    zones = {person.contact_id: person.zone for person in facts.recipients}
+    days = [said.due_at.astimezone(zones[said.contact_id]).date() for _, _, said in spoken]
+    told = {(said.step, said.contact_id, day) for (_, _, said), day in zip(spoken, days, strict=True)}
+    return [
+        each
+        for each, day in zip(spoken, days, strict=True)
+        if not any((other, each[2].contact_id, day) in told for other in each[0].covered_by)
+    ]
 
 
-def _draft(step: Step, moment: _Moment, person: Recipient, facts: PlanFacts) -> Draft | None:
-    """The message to one person, or None where its gate is shut or quiet hours outlast it."""
-    due = moment.at
-    if step.gated and moment.event:
-        opened = _gate_opens(facts.events, due, moment.event)
-        if opened is None or (opened > due and not step.held):
-            return None
-        due = max(due, opened)
-    if not step.any_hour:
-        due = next_quiet_end(due, person.zone, facts.quiet)
-    day = moment.at.astimezone(person.zone).date()
-    not_after = min(_limit(limit, due, day, moment.event, person, facts) for limit in step.not_after)
-    if due >= not_after:
-        return None
-    return Draft(
-        key=f"{moment.why}:{person.contact_id}",
-        step=step.key,
-        template=step.template,
-        contact_id=person.contact_id,
-        channel=person.channel,
-        language=person.language,
-        due_at=due,
-        not_after=not_after,
-        values=_values(moment, facts, person.language),
-        prompt=step.asks,
-        matters=step.matters,
-        urgent=step.urgent,
-        any_hour=step.any_hour,
-        event_id=moment.event.id if moment.event else None,
-    )
-
-
-def _values(moment: _Moment, facts: PlanFacts, language: str) -> dict[str, str]:
-    if moment.event:
-        return moment_values(moment.event.starts_at, moment.event.ends_at, facts.zone, language)
-    if moment.hour:
-        return {"time": say_at(moment.hour, language), "time.spoken": say_at(moment.hour, language, spoken=True)}
-    return {}
-
-
-def _limit(
-    limit: Limit, due: datetime, day: date, event: EventFacts | None, person: Recipient, facts: PlanFacts
-) -> datetime:
-    if isinstance(limit, timedelta):
-        return due + limit
-    if isinstance(limit, time):
-        return resolve_local(day, limit, person.zone)
-    if limit is Anchor.ENDS_ON or event is None:
-        return resolve_local(facts.ends_on + timedelta(days=1), MIDNIGHT, facts.zone)
-    return event.ends_at or event.starts_at if limit is Anchor.END else event.starts_at
-
-
-def _gate_opens(events: Sequence[EventFacts], due: datetime, dose: EventFacts) -> datetime | None:
-    """From when nothing that must come before the dose is missing: supplies that came cold enough, signed teaching.
-
-    None: something is missing. What is booked for later than the message, and before the dose, is not missing yet.
-    """
-    opened = due
-    for kind in (EventKind.DELIVERY, EventKind.EDUCATION):
-        found = [_serves_from(each, due, dose) for each in events if each.kind is kind and each.cold_ok is not False]
-        known = [instant for instant in found if instant]
-        if not known:
-            return None
-        opened = max(opened, min(known))
-    return opened
-
-
-def _serves_from(event: EventFacts, due: datetime, dose: EventFacts) -> datetime | None:
-    """From when an event that a dose needs stands in nobody's way."""
-    if event.state not in (*AHEAD, EventState.DONE):
-        return None
-    known = max(due, event.booked_at or due)
-    if known <= (event.ends_at or event.starts_at) and event.starts_at < dose.starts_at:
-        return known
-    return event.done_at if event.state is EventState.DONE else None
-
-
-def _moments(step: Step, facts: PlanFacts, journey: Journey, now: datetime, horizon: timedelta) -> Iterator[_Moment]:
-    if step.about is None:
-        yield from _plan_moments(step, facts, now, horizon)
-        return
-    for event in facts.events:
-        if event.kind is not step.about or (step.until_answered and step.asks in event.answered):
-            continue
-        if base := _anchored(step, event, facts, journey):
-            yield _Moment(_shifted(base, step, facts.zone), _event_key(event, step), event)
-
-
-def _event_key(event: EventFacts, step: Step) -> str:
-    """Why this message exists; the same words for the same instant, in whatever zone it was told."""
-    return f"event:{event.id}:{event.starts_at.astimezone(UTC).isoformat()}:{step.key}"
-
-
-def _anchored(step: Step, event: EventFacts, facts: PlanFacts, journey: Journey) -> datetime | None:
-    """The instant an event's step counts from; None while, or once, there is nothing to say about it."""
-    if step.anchor is Anchor.OUT:
-        return event.out_at if event.state is EventState.OUT_FOR_DELIVERY else None
-    if step.anchor is Anchor.DONE:
-        return event.done_at if event.state is EventState.DONE else None
-    if step.anchor is Anchor.BOOKED:
-        known = [instant for instant in (event.booked_at, facts.verified_at) if instant]
-        return max(known) if event.state in AHEAD else None
-    before = step.anchor is Anchor.START and step.offset <= timedelta() and max(step.days, default=0) <= 0
-    if event.state in AHEAD or (event.state is EventState.DONE and not before):
-        return event.starts_at if step.anchor is Anchor.START else _ended(event, facts, journey)
-    return None
-
-
-def _ended(event: EventFacts, facts: PlanFacts, journey: Journey) -> datetime:
-    """When an event ends: as it was recorded if that was the same day, else as it was planned."""
-    if event.done_at and timedelta() <= event.done_at - event.starts_at < timedelta(hours=24):
-        return event.done_at
-    if event.ends_at or event.kind is not EventKind.FIRST_DOSE:
-        return event.ends_at or event.starts_at
-    return event.starts_at + timedelta(minutes=facts.infusion_minutes or journey.first_dose_minutes)
-
-
-def _shifted(base: datetime, step: Step, zone: ZoneInfo) -> datetime:
-    """By calendar days and a local hour, or by real time."""
-    if not step.days:
-        return base + step.offset
-    local = base.astimezone(zone)
-    return resolve_local(local.date() + timedelta(days=step.days[0]), step.at or local.time(), zone)
-
-
-def _plan_moments(step: Step, facts: PlanFacts, now: datetime, horizon: timedelta) -> Iterator[_Moment]:
-    if step.anchor is Anchor.VERIFIED and facts.verified_at:
-        day = facts.verified_at.astimezone(facts.zone).date()
-        yield _Moment(facts.verified_at + step.offset, f"plan:{facts.id}:{step.key}:{day}")
-        return
-    first = facts.first_dose_at.astimezone(facts.zone).date()
-    since = now.astimezone(facts.zone).date() - timedelta(days=2)
-    until = min((now + horizon).astimezone(facts.zone).date(), facts.ends_on)
-    for day in _days(step, first, facts.ends_on, since, until):
-        for hour in sorted(set(facts.reminders)) if step.anchor is Anchor.REMINDERS else (step.at or MIDNIGHT,):
-            chosen = hour if step.anchor is Anchor.REMINDERS else None
-            at = resolve_local(day, hour, facts.zone)
-            if at <= now + horizon and at > facts.first_dose_at:
-                name = f"{step.key}@{hour:%H:%M}" if chosen else step.key
-                yield _Moment(at, f"plan:{facts.id}:{name}:{day}", hour=chosen)
-
-
-def _days(step: Step, first: date, ends_on: date, since: date, until: date) -> Iterator[date]:
-    """The calendar days of a plan's step, those from `since` to `until`."""
-    start = ends_on if step.anchor is Anchor.ENDS_ON else first
-    days, every = ((0,), 1) if step.anchor is Anchor.REMINDERS else (step.days, step.every)
-    offsets = list(days)
-    while every and start + timedelta(days=offsets[-1] + every) <= until:
-        offsets.append(offsets[-1] + every)
-    for offset in offsets:
-        if since <= (day := start + timedelta(days=offset)) <= until:
-            yield day
+def _within_budget(spoken: list[_Spoken], facts: PlanFacts, journey: Journey) -> list[_Spoken]:
+    """What is spare is left out where the seven days before it have had enough care texts."""
+    care = {step.key for step in journey.steps if step.care or step.spare}
+    heard = {key: (contact_id, at) for key, contact_id, at, step in facts.history if step in care}
+    kept = []
+    for step, moment, said in sorted(spoken, key=lambda each: _order(each[2])):
+        if step.spare and not said.left_out:
+            since, mine = said.due_at - WEEK, said.contact_id
+            texts = [at for key, (who, at) in heard.items() if who == mine and key != said.key]
+            if sum(since < at <= said.due_at for at in texts) >= journey.weekly_care:
+                said = replace(said, left_out=f"{journey.weekly_care} care texts this week already")
+        if (step.care or step.spare) and not said.left_out:
+            heard[said.key] = (said.contact_id, said.due_at)
+        kept.append((step, moment, said))
+    return kept

@@ -84,11 +84,14 @@ def route(
 
 def next_dose(first_dose_at: datetime, doses_per_day: int, ends_at: datetime, now: datetime) -> datetime | None:
     """The next dose at or after `now`, counted in real hours from the first; None after the end."""
+    found = dose_after(first_dose_at, doses_per_day, now)
+    return found if found <= max(ends_at, first_dose_at) else None
+
+
+def dose_after(first_dose_at: datetime, doses_per_day: int, now: datetime) -> datetime:
+    """The dose at or after `now`, in real hours from the first: every 8 hours stays so when the clocks change."""
     step = timedelta(hours=24 / doses_per_day)
-    if now <= first_dose_at:
-        return first_dose_at
-    found = first_dose_at + step * -(-(now - first_dose_at) // step)
-    return found if found <= ends_at else None
+    return first_dose_at + step * max(0, -(-(now - first_dose_at) // step))
 
 
 def level_up(urgency: Urgency) -> Urgency:

@@ -58,6 +58,14 @@ class EventState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class WatchState(StrEnum):
+    """Whether staff were told that something has not happened."""
+
+    WAITING = "waiting"  # told at due_at, unless it happens first
+    TOLD = "told"
+    SETTLED = "settled"  # it happened, or makes no sense any more
+
+
 M, T, P, E = MessageState, TicketState, PlanState, EventState
 
 _JOURNEY = [P.VERIFIED, P.SUPPLIES_READY, P.DELIVERY_SET, P.DELIVERED, P.TAUGHT, P.FIRST_DOSE, P.ACTIVE]
@@ -96,6 +104,11 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         E.FAILED: {E.SCHEDULED, E.DONE, E.CANCELLED},
         E.DONE: set(),
         E.CANCELLED: set(),
+    },
+    WatchState: {
+        WatchState.WAITING: {WatchState.TOLD, WatchState.SETTLED},
+        WatchState.SETTLED: {WatchState.WAITING},
+        WatchState.TOLD: set(),
     },
 }
 

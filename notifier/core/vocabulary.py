@@ -148,6 +148,7 @@ class Prompt(StrEnum):
     SUPPLY_COUNT = "supply_count"
     DOSE_DONE = "dose_done"
     MISSING_ITEMS = "missing_items"
+    PUMP_CHECK = "pump_check"
     FIXED = "fixed"
     SURVEY = "survey"
 

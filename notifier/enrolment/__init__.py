@@ -23,19 +23,24 @@ from notifier.enrolment.events import (
     set_education,
     set_event,
 )
+from notifier.enrolment.facts import facts_of
 from notifier.enrolment.people import amend, enrol, find_patient, record_consent
 from notifier.enrolment.plans import (
     CHECKLIST,
     add_plan,
     change_plan,
+    count_doses,
     end,
     find_plan,
+    order_incomplete,
     pause,
     resume,
     roll_forward,
+    supplies_ready,
+    to_roll_forward,
     verify,
 )
-from notifier.enrolment.replanning import facts_of, replan
+from notifier.enrolment.replanning import replan, replan_all
 
 __all__ = [
     "CHECKLIST",
@@ -50,6 +55,7 @@ __all__ = [
     "answer",
     "change_items",
     "change_plan",
+    "count_doses",
     "end",
     "enrol",
     "facts_of",
@@ -57,9 +63,11 @@ __all__ = [
     "find_patient",
     "find_plan",
     "move_delivery",
+    "order_incomplete",
     "pause",
     "record_consent",
     "replan",
+    "replan_all",
     "resume",
     "roll_forward",
     "schedule_delivery",
@@ -68,5 +76,7 @@ __all__ = [
     "set_delivery_status",
     "set_education",
     "set_event",
+    "supplies_ready",
+    "to_roll_forward",
     "verify",
 ]

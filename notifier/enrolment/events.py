@@ -11,14 +11,18 @@ from sqlalchemy.orm import Session
 
 from notifier import journal
 from notifier.catalog import Catalog
+from notifier.core.planning import SILENT
 from notifier.core.states import EventState, PlanState
-from notifier.core.vocabulary import EventKind
+from notifier.core.vocabulary import EventKind, Role, Urgency
 from notifier.details import DeliveryDetails, Item
+from notifier.enrolment.facts import run_out
 from notifier.enrolment.replanning import replan
+from notifier.enrolment.telling import tell
 from notifier.errors import Invalid, Refused
 from notifier.models import CareEvent, TherapyPlan
 
 PICKUP_LASTS = timedelta(hours=2)
+A_DAY = timedelta(hours=24)
 
 # --- deliveries ---------------------------------------------------------------------------------------------------
 
@@ -54,9 +58,26 @@ def move_delivery(
     _check_window(start, end)
     if (event.starts_at, event.ends_at) == (start, end):
         return False
+    later = start > event.starts_at
     move(session, event, start, end, by=by, now=now)
     replan(session, event.plan, catalog=catalog, now=now, by=by)
+    if later:
+        _check_doses_on_hand(session, event, catalog=catalog, by=by, now=now)
     return True
+
+
+def _check_doses_on_hand(session: Session, event: CareEvent, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """A box that comes later: a pharmacist looks whether what is there lasts, at once where it does not."""
+    plan = event.plan
+    if plan.first_dose_at > now or plan.state in SILENT:
+        return
+    ends = run_out(plan, session.scalars(select(CareEvent).where(CareEvent.plan_id == plan.id)).all())
+    if ends is not None and ends > (event.ends_at or event.starts_at):
+        return
+    urgency, kind = (Urgency.URGENT, "OUT_OF_MED") if ends else (Urgency.SAME_DAY, "CHECK_DOSES_ON_HAND")
+    what = "will be used up before then" if ends else "may not last until then: nobody has counted them"
+    text = f"The delivery was moved to a later time. The doses on hand {what}."
+    tell(session, plan, Role.PHARMACIST, urgency, kind, text, catalog=catalog, by=by, now=now)
 
 
 def change_items(session: Session, event: CareEvent, items: Sequence[Item], *, by: str, now: datetime) -> bool:
@@ -81,7 +102,7 @@ def set_delivery_status(
 ) -> None:
     """How a delivery goes, and whether it came cold enough. Raises Refused where it cannot go there any more."""
     if cold_ok is not None and cold_ok != event.cold_ok:
-        event.cold_ok = cold_ok
+        event.cold_ok, event.cold_at = cold_ok, now
         journal.note(session, event, "care_event.cold", now=now, by=by, detail="yes" if cold_ok else "no")
     if status is not None:
         _set(session, event, status, by=by, now=now)
@@ -166,8 +187,10 @@ def set_event(
     if finish and ends_at:
         _check_window(start, finish, ("at", "ends_at"))
     if (start, finish) != (event.starts_at, event.ends_at):
+        was = event.starts_at
         move(session, event, start, finish, by=by, now=now)
         _follow_first_dose(event)
+        tell_prescriber_if_late(session, event, was, catalog=catalog, by=by, now=now)
     if status is not None:
         _set(session, event, status, by=by, now=now, at=done_at)
     replan(session, event.plan, catalog=catalog, now=now, by=by)
@@ -218,6 +241,7 @@ def move(session: Session, event: CareEvent, start: datetime, end: datetime | No
     if event.state is not EventState.SCHEDULED:
         journal.advance(session, event, EventState.SCHEDULED, now=now, by=by, out_at=None)
     event.starts_at, event.ends_at, event.booked_at, event.confirmed_at = start, end, now, None
+    event.moves += 1
     journal.note(session, event, f"{event.kind}.moved", now=now, by=by)
     session.flush()
 
@@ -232,9 +256,24 @@ def _set(
         facts["out_at"] = now
     elif status is EventState.DONE:
         facts["done_at"] = at or now
+    else:
+        facts["over_at"] = now
     session.flush()
     if not journal.advance(session, event, status, now=now, by=by, **facts):
         raise Refused(f"This {event.kind} is {event.state} and cannot become {status}.")
+
+
+def tell_prescriber_if_late(
+    session: Session, event: CareEvent, was: datetime, *, catalog: Catalog, by: str, now: datetime
+) -> None:
+    """A therapy that starts hours later than was near: the patient is told by a text, the prescriber by a nurse."""
+    late = event.starts_at - was
+    if event.kind is not EventKind.FIRST_DOSE or late <= catalog.journeys.late_start or was - now > A_DAY:
+        return
+    if event.plan.verified_at:
+        text = "The first dose starts hours later than planned. Tell the prescriber; the patient gets a text."
+        what = Role.NURSE, Urgency.URGENT, "TELL_PRESCRIBER", text
+        tell(session, event.plan, *what, catalog=catalog, by=by, now=now)
 
 
 def first_dose(session: Session, plan: TherapyPlan) -> CareEvent | None:

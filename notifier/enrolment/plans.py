@@ -1,7 +1,7 @@
 """Therapy plans: received, verified, paused, resumed, ended."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,17 +9,21 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import journal, tickets
+from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core.planning import SILENT
 from notifier.core.states import MessageState, PlanState
-from notifier.core.vocabulary import EventKind, Role, Source, Urgency
+from notifier.core.vocabulary import EventKind, Role, Urgency
 from notifier.details import PlanDetails
 from notifier.enrolment import events
-from notifier.enrolment.replanning import replan
+from notifier.enrolment.replanning import PEOPLE, replan, replan_all
+from notifier.enrolment.telling import tell
 from notifier.errors import Invalid, Refused
 from notifier.models import Message, Patient, TherapyPlan
 
+HOW_IT_IS_GIVEN = {"doses_per_day", "administration", "storage", "infusion_minutes"}
+UNDER_WAY = (PlanState.TAUGHT, PlanState.FIRST_DOSE, PlanState.ACTIVE, PlanState.ENDING)
+CHANGED = "The order changed while the therapy is under way. The patient was asked to wait for our call: please call."
 CHECKLIST = ("medication", "dosing_schedule", "duration", "supplies", "storage")
 
 
@@ -40,6 +44,7 @@ def add_plan(
         state=PlanState.RECEIVED,
         checklist={},
         created_at=now,
+        reminders_zone=patient.timezone if details.reminders else None,
         **columns(details),
     )
     session.add(plan)
@@ -61,14 +66,43 @@ def change_plan(
     changed = [name for name, value in columns(details).items() if getattr(plan, name) != value]
     if not changed:
         return False
-    moved = plan.first_dose_at != details.first_dose_at
+    moved, was = plan.first_dose_at != details.first_dose_at, plan.first_dose_at
     for name, value in columns(details).items():
         setattr(plan, name, value)
+    if "reminders" in changed:
+        plan.reminders_zone = plan.patient.timezone
     journal.note(session, plan, "therapy_plan.changed", now=now, by=by, detail=", ".join(changed))
+    if HOW_IT_IS_GIVEN & set(changed) and plan.state in UNDER_WAY:
+        _call_first(session, plan, catalog=catalog, by=by, now=now)
     if moved and (dose := events.first_dose(session, plan)):
         events.move(session, dose, details.first_dose_at, _dose_ends(details), by=by, now=now)
+        events.tell_prescriber_if_late(session, dose, was, catalog=catalog, by=by, now=now)
     replan(session, plan, catalog=catalog, now=now, by=by)
     return True
+
+
+def _call_first(session: Session, plan: TherapyPlan, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """A dose is given another way than the patient was taught: M24 asks to wait, and a pharmacist calls."""
+    plan.changed_at = now
+    what = Role.PHARMACIST, Urgency.SAME_DAY, "ORDER_CHANGED", CHANGED
+    tell(session, plan, *what, catalog=catalog, by=by, now=now)
+
+
+def supplies_ready(session: Session, plan: TherapyPlan, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """What the plan needs is being packed. Raises Refused before the order is checked, and for a plan that is over."""
+    if plan.verified_at is None:
+        raise Refused("Verify the order first: its five checks are not done.")
+    if plan.supplies_ready_at is None:
+        plan.supplies_ready_at = now
+        journal.note(session, plan, "therapy_plan.supplies_ready", now=now, by=by)
+        replan(session, plan, catalog=catalog, now=now, by=by)
+
+
+def count_doses(session: Session, plan: TherapyPlan, left: int, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """The patient counted what is left: when it runs out follows from it."""
+    plan.doses_left, plan.counted_at = left, now
+    journal.note(session, plan, "therapy_plan.counted", now=now, by=by, detail=str(left))
+    replan(session, plan, catalog=catalog, now=now, by=by)
 
 
 def _dose_ends(details: PlanDetails) -> datetime | None:
@@ -100,25 +134,22 @@ def verify(
     missing = tuple(name for name in CHECKLIST if not checklist.get(name))
     plan.checklist = {name: bool(checklist.get(name)) for name in CHECKLIST}
     if missing:
-        what = ", ".join(name.replace("_", " ") for name in missing)
-        need = tickets.Need(
-            site_key=plan.site_key,
-            subject=f"patient:{plan.patient_id}",
-            role=Role.COORDINATOR,
-            urgency=Urgency.SAME_DAY,
-            kinds=("ORDER_INCOMPLETE",),
-            source=Source.SYSTEM,
-            text=f"Order incomplete. Missing: {what}.",
-            patient_id=plan.patient_id,
-            plan_id=plan.id,
-        )
-        tickets.open_or_append(session, need, catalog=catalog, now=now, by=by)
+        order_incomplete(session, plan, missing, catalog=catalog, by=by, now=now)
         return missing
     if plan.verified_at is None:
         if not journal.advance(session, plan, PlanState.VERIFIED, now=now, by=by, verified_at=now):
             raise Refused(f"This plan is {plan.state}: resume it first.")
         replan(session, plan, catalog=catalog, now=now, by=by)
     return ()
+
+
+def order_incomplete(
+    session: Session, plan: TherapyPlan, missing: Sequence[str], *, catalog: Catalog, by: str, now: datetime
+) -> None:
+    """A coordinator is told which of the five checks are missing."""
+    text = f"Order incomplete. Missing: {', '.join(name.replace('_', ' ') for name in missing)}."
+    what = Role.COORDINATOR, Urgency.SAME_DAY, "ORDER_INCOMPLETE", text
+    tell(session, plan, *what, catalog=catalog, by=by, now=now)
 
 
 def pause(
@@ -134,7 +165,7 @@ def pause(
     """Nothing but answers until it is resumed. Raises Refused for a plan that is paused already, or over."""
     stood = plan.state
     if stood is PlanState.PAUSED or not journal.advance(
-        session, plan, PlanState.PAUSED, now=now, by=by, why=reason, resume_to=stood, paused_until=until
+        session, plan, PlanState.PAUSED, now=now, by=by, why=reason, resume_to=stood, paused_until=until, paused_at=now
     ):
         raise Refused(f"This plan is {plan.state} already.")
     replan(session, plan, catalog=catalog, now=now, by=by)
@@ -166,7 +197,9 @@ def end(
     Some last messages of an ended plan still go: how are you, when do we collect the gear.
     """
     to = PlanState.DECEASED if deceased else PlanState.ENDED
-    if not journal.advance(session, plan, to, now=now, by=by, why=reason, resume_to=None, paused_until=None):
+    if not journal.advance(
+        session, plan, to, now=now, by=by, why=reason, resume_to=None, paused_until=None, ended_at=now
+    ):
         raise Refused(f"This plan is {plan.state} already.")
     replan(session, plan, catalog=catalog, now=now, by=by)
     if not deceased:
@@ -181,11 +214,19 @@ def end(
         journal.advance(session, message, MessageState.CANCELLED, now=now, by=by, why="the patient died")
 
 
-def roll_forward(session: Session, *, catalog: Catalog, now: datetime) -> None:
-    """Plan what has come within the horizon, for every plan that speaks; resume those paused until now."""
-    over = select(TherapyPlan).where(TherapyPlan.state == PlanState.PAUSED, TherapyPlan.paused_until <= now)
-    for plan in session.scalars(over).unique().all():
-        resume(session, plan, catalog=catalog, by=journal.SYSTEM, now=now)
-    speaking = select(TherapyPlan).where(TherapyPlan.state.not_in(SILENT))
-    for plan in session.scalars(speaking).unique().all():
-        replan(session, plan, catalog=catalog, now=now)
+def to_roll_forward(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
+    """Ids of the plans that speak, or whose pause is over."""
+    speaking = TherapyPlan.state.not_in(SILENT)
+    rested = (TherapyPlan.state == PlanState.PAUSED) & (TherapyPlan.paused_until <= now)
+    return session.scalars(select(TherapyPlan.id).where(speaking | rested).order_by(TherapyPlan.id)).all()
+
+
+def roll_forward(session: Session, *, catalog: Catalog, now: datetime, ids: Sequence[uuid.UUID] | None = None) -> None:
+    """Plan what has come within the horizon, for these plans or for all; resume those paused until now."""
+    ids = to_roll_forward(session, now=now) if ids is None else ids
+    wanted = select(TherapyPlan).where(TherapyPlan.id.in_(ids)).options(*PEOPLE)
+    plans = session.scalars(wanted).unique().all()
+    for plan in plans:
+        if plan.state is PlanState.PAUSED and plan.paused_until and plan.paused_until <= now:
+            resume(session, plan, catalog=catalog, by=journal.SYSTEM, now=now)
+    replan_all(session, [plan for plan in plans if plan.state not in SILENT], catalog=catalog, now=now)

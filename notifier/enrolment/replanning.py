@@ -1,114 +1,96 @@
 """What should stand against what stands: messages are planted, moved, cancelled and brought back, each once."""
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core import planning
-from notifier.core.journey import Draft, EventFacts, PlanFacts, Recipient
-from notifier.core.states import MessageState
-from notifier.core.vocabulary import Consent, Prompt, Topic
-from notifier.models import CareEvent, Contact, Message, Patient, TherapyPlan
+from notifier.core.journey import Draft, Layout, PlanFacts
+from notifier.core.journey import Watch as Alarm
+from notifier.core.states import MessageState, PlanState, WatchState
+from notifier.enrolment.facts import facts_of_all, places_on_phones, recipient
+from notifier.models import Contact, Message, Patient, TherapyPlan, Watch
 
+PEOPLE = (selectinload(TherapyPlan.patient).selectinload(Patient.contacts),)  # whom many plans need, read at once
 FALLBACK = "fallback:"  # the calls that took a failed text's place: nobody's plan, but silenced with it
 
 
-def facts_of(session: Session, plan: TherapyPlan) -> PlanFacts:
-    """All that decides what a plan's people are told, as a value."""
-    patient = plan.patient
-    events = session.scalars(select(CareEvent).where(CareEvent.plan_id == plan.id)).all()
-    answered: dict[uuid.UUID | None, set[Prompt]] = {}
-    for event_id, prompt in session.execute(
-        select(Message.event_id, Message.prompt).where(
-            Message.plan_id == plan.id, Message.answered_at.is_not(None), Message.prompt.is_not(None)
-        )
-    ):
-        if prompt:
-            answered.setdefault(event_id, set()).add(prompt)
-    return PlanFacts(
-        id=plan.id,
-        state=plan.state,
-        therapy=plan.therapy,
-        storage=plan.storage,
-        first_dose_at=plan.first_dose_at,
-        ends_on=plan.ends_on,
-        zone=ZoneInfo(patient.timezone),
-        recipients=tuple(recipient(contact, patient) for contact in patient.contacts if contact.active),
-        events=tuple(_event_facts(event, frozenset(answered.get(event.id, ()))) for event in events),
-        reminders=tuple(time.fromisoformat(text) for text in plan.reminders),
-        infusion_minutes=plan.infusion_minutes,
-        verified_at=plan.verified_at,
-        quiet=patient.site.quiet_hours,
-    )
-
-
-def recipient(contact: Contact, patient: Patient) -> Recipient:
-    """A person whom we may tell, as a value."""
-    return Recipient(
-        contact_id=contact.id,
-        language=contact.language,
-        channel=contact.channel,
-        zone=ZoneInfo(patient.timezone),
-        consented=contact.consent(contact.channel) is Consent.GIVEN,
-        topics=frozenset(Topic(topic) for topic in contact.receives),
-        is_patient=contact.is_patient,
-    )
-
-
-def _event_facts(event: CareEvent, answered: frozenset[Prompt]) -> EventFacts:
-    return EventFacts(
-        id=event.id,
-        kind=event.kind,
-        starts_at=event.starts_at,
-        ends_at=event.ends_at,
-        state=event.state,
-        booked_at=event.booked_at,
-        out_at=event.out_at,
-        done_at=event.done_at,
-        cold_ok=event.cold_ok,
-        answered=answered,
-    )
-
-
 def replan(session: Session, plan: TherapyPlan, *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM) -> None:
-    """Make the plan's unsent messages and its state agree with the facts. What has left is never touched."""
-    if plan.verified_at is None:
-        return  # nothing was ever planned
+    """Make the plan's unsent messages, its watches and its state agree with the facts. What has left stays."""
+    replan_all(session, [plan], catalog=catalog, now=now, by=by)
+
+
+def replan_all(
+    session: Session, plans: Sequence[TherapyPlan], *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM
+) -> None:
+    """The same for many plans, with the ledger asked once for all of them."""
+    if not plans:
+        return
     session.flush()
+    ids = [plan.id for plan in plans]
     # One at a time for each plan, or two would plant the same message.
-    session.execute(select(TherapyPlan.id).where(TherapyPlan.id == plan.id).with_for_update())
-    facts = facts_of(session, plan)
+    session.execute(select(TherapyPlan.id).where(TherapyPlan.id.in_(ids)).order_by(TherapyPlan.id).with_for_update())
+    standing = _standing(session, ids)
+    alarms = _waiting(session, ids)
+    settling = _Settling(session, by, now)
+    facts_by_plan = facts_of_all(session, plans, now=now)
+    for plan in plans:
+        facts = facts_by_plan[plan.id]
+        layout = _laid_out(session, plan, facts, catalog, now=now, by=by)
+        rows = standing[plan.id]
+        if plan.state not in planning.SILENT:
+            rows = [row for row in rows if not row.key.startswith(FALLBACK)]
+        settling.messages(layout.messages, layout.left_out, rows, plan.patient, plan, facts)
+        settling.watches(layout.watches, alarms[plan.id], plan)
+    settling.finish()
+
+
+def _laid_out(
+    session: Session, plan: TherapyPlan, facts: PlanFacts, catalog: Catalog, *, now: datetime, by: str
+) -> Layout:
+    """What the plan's facts ask for, and its state where they say."""
     reached = planning.journey_state(facts, catalog.journeys, now)
     if reached is not facts.state:
-        journal.advance(session, plan, reached, now=now, by=by)
-    drafts = planning.plan(facts, catalog.journeys, now)
-    standing = select(Message).where(
-        Message.plan_id == plan.id, Message.step.is_not(None), Message.state == MessageState.PLANNED
+        over: dict[str, Any] = {"ended_at": now} if reached is PlanState.ENDED else {}
+        journal.advance(session, plan, reached, now=now, by=by, **over)
+        facts = replace(facts, state=reached, ended_at=plan.ended_at)
+    return planning.lay_out(facts, catalog.journeys, now)
+
+
+def _standing(session: Session, plans: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
+    found: dict[uuid.UUID, list[Message]] = defaultdict(list)
+    wanted = select(Message).where(
+        Message.plan_id.in_(plans), Message.step.is_not(None), Message.state == MessageState.PLANNED
     )
-    rows = session.scalars(standing).all()
-    if plan.state not in planning.SILENT:
-        rows = [row for row in rows if not row.key.startswith(FALLBACK)]
+    for row in session.scalars(wanted):
+        found[row.plan_id or uuid.UUID(int=0)].append(row)
+    return found
 
-    def why(row: Message) -> str:
-        return planning.unwanted_because(facts, row.contact_id, row.event_id)
 
-    told = _settle(session, drafts, rows, plan.patient, plan.id, why, by=by, now=now)
-    if told:
-        journal.note(session, plan, "therapy_plan.replanned", now=now, by=by, detail=told)
+def _waiting(session: Session, plans: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Watch]]:
+    found: dict[uuid.UUID, list[Watch]] = defaultdict(list)
+    for row in session.scalars(select(Watch).where(Watch.plan_id.in_(plans), Watch.state == WatchState.WAITING)):
+        found[row.plan_id].append(row)
+    return found
 
 
 def welcome(session: Session, patient: Patient, *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM) -> None:
     """The text that follows each person's consent (M01), unless it went out before we knew the patient."""
     session.flush()
-    people = [] if patient.welcomed else [recipient(contact, patient) for contact in patient.contacts if contact.active]
+    places = places_on_phones(session, [patient])
+    people = [
+        recipient(contact, patient, places.get(contact.id, 0))
+        for contact in ([] if patient.welcomed else patient.contacts)
+        if contact.active
+    ]
     quiet = patient.site.quiet_hours
     standing = {
         row.key: row
@@ -125,63 +107,139 @@ def welcome(session: Session, patient: Patient, *, catalog: Catalog, now: dateti
         replace(draft, due_at=row.due_at, not_after=row.not_after) if (row := standing.get(draft.key)) else draft
         for draft in drafts
     ]
-    _settle(session, drafts, list(standing.values()), patient, None, _no_welcome, by=by, now=now)
-
-
-def _no_welcome(_row: Message) -> str:
-    return "no consent, or welcomed before"
+    settling = _Settling(session, by, now)
+    settling.messages(drafts, (), list(standing.values()), patient, None, None)
+    settling.finish()
 
 
 # --- the difference -----------------------------------------------------------------------------------------------
 
 
-def _settle(
-    session: Session,
-    drafts: Sequence[Draft],
-    planned: Sequence[Message],
-    patient: Patient,
-    plan_id: uuid.UUID | None,
-    why: Callable[[Message], str],
-    *,
-    by: str,
-    now: datetime,
-) -> str:
-    """Make what is planned agree with the drafts, by key. Returns what was done, in words; "" for nothing.
+@dataclass
+class _Birth:
+    """A message to be planted, or one that was cancelled and is wanted again."""
+
+    draft: Draft
+    contact: Contact
+    patient: Patient
+    plan: TherapyPlan | None
+
+
+class _Settling:
+    """Makes what is planned agree with what is wanted, by key; what is new is written together at the end.
 
     A draft whose moment is past is never planted or brought back: only what stands already may still leave.
     """
-    contacts = {contact.id: contact for contact in patient.contacts}
-    wanted = {draft.key: draft for draft in drafts}
-    standing = {row.key: row for row in planned}
-    done = {"planned": 0, "changed": 0, "cancelled": 0, "brought back": 0}
-    for key, row in standing.items():
-        if row.not_after <= now:
-            continue  # too late to change anything: it expires
-        if key not in wanted:
-            done["cancelled"] += journal.advance(session, row, MessageState.CANCELLED, now=now, by=by, why=why(row))
-        else:
-            done["changed"] += _mend(session, row, wanted[key], contacts[wanted[key].contact_id], now)
-    fresh = [draft for key, draft in wanted.items() if key not in standing and draft.due_at >= now]
-    known = _known(session, [draft.key for draft in fresh])
-    births = []
-    for draft in fresh:
-        contact = contacts[draft.contact_id]
-        if draft.key not in known:
-            births.append(_columns(draft, contact) | _roots(draft, patient, plan_id, now))
-        elif known[draft.key] is MessageState.CANCELLED:
-            row = session.scalars(select(Message).where(Message.key == draft.key)).one()
-            done["brought back"] += journal.advance(
-                session, row, MessageState.PLANNED, now=now, by=by, **_columns(draft, contact)
-            )
-    if births:
-        # One statement for all, whether or not a row has a prompt or an event.
-        session.execute(insert(Message), births, execution_options={"render_nulls": True})
-        done["planned"] = len(births)
-    return ", ".join(f"{count} {what}" for what, count in done.items() if count)
+
+    def __init__(self, session: Session, by: str, now: datetime) -> None:
+        self.session, self.by, self.now = session, by, now
+        self.births: list[_Birth] = []
+        self.alarms: list[tuple[Alarm, TherapyPlan]] = []
+        self.done: dict[uuid.UUID, Counter[str]] = defaultdict(Counter)
+        self.plans: dict[uuid.UUID, TherapyPlan] = {}
+
+    def messages(
+        self,
+        drafts: Iterable[Draft],
+        left_out: Iterable[Draft],
+        planned: Sequence[Message],
+        patient: Patient,
+        plan: TherapyPlan | None,
+        facts: PlanFacts | None,
+    ) -> None:
+        contacts = {contact.id: contact for contact in patient.contacts}
+        wanted = {draft.key: draft for draft in drafts}
+        dropped = {draft.key: draft for draft in left_out}
+        standing = {row.key: row for row in planned}
+        done = self.done[plan.id] if plan else Counter[str]()
+        if plan:
+            self.plans[plan.id] = plan
+        for key, row in standing.items():
+            if row.not_after <= self.now:
+                continue  # too late to change anything: it expires
+            if key in wanted:
+                done["changed"] += _mend(self.session, row, wanted[key], contacts[wanted[key].contact_id], self.now)
+            else:
+                done["cancelled"] += self._cancel(row, dropped[key].left_out if key in dropped else _why(row, facts))
+        self.births += [
+            _Birth(draft, contacts[draft.contact_id], patient, plan)
+            for draft in (*wanted.values(), *dropped.values())
+            if draft.key not in standing and draft.due_at >= self.now
+        ]
+
+    def _cancel(self, row: Message, why: str) -> bool:
+        return journal.advance(self.session, row, MessageState.CANCELLED, now=self.now, by=self.by, why=why)
+
+    def watches(self, wanted: Iterable[Alarm], waiting: Sequence[Watch], plan: TherapyPlan) -> None:
+        alarms = {alarm.key: alarm for alarm in wanted}
+        for row in waiting:
+            alarm = alarms.pop(row.key, None)
+            if alarm is None:
+                journal.advance(self.session, row, WatchState.SETTLED, now=self.now, by=self.by)
+            elif row.due_at != alarm.due_at:
+                row.due_at = alarm.due_at
+        self.alarms += [(alarm, plan) for alarm in alarms.values()]
+
+    def finish(self) -> None:
+        """Write down what is new, and what was done to each plan."""
+        self._plant()
+        self._watch()
+        for plan_id, done in self.done.items():
+            if told := ", ".join(f"{count} {what}" for what, count in done.items() if count):
+                plan = self.plans[plan_id]
+                journal.note(self.session, plan, "therapy_plan.replanned", now=self.now, by=self.by, detail=told)
+
+    def _plant(self) -> None:
+        known = _known(self.session, self.births)
+        rows = []
+        for birth in self.births:
+            draft, done = birth.draft, self.done[birth.plan.id] if birth.plan else Counter[str]()
+            if draft.key not in known:
+                rows.append(_columns(draft, birth.contact) | _roots(birth, self.now))
+                done["left out" if draft.left_out else "planned"] += 1
+            elif known[draft.key] is MessageState.CANCELLED and not draft.left_out:
+                row = self.session.scalars(select(Message).where(Message.key == draft.key)).one()
+                columns = _columns(draft, birth.contact)
+                done["brought back"] += journal.advance(
+                    self.session, row, MessageState.PLANNED, now=self.now, by=self.by, **columns
+                )
+        if rows:
+            # One statement for all, whether or not a row has a prompt or an event.
+            self.session.execute(insert(Message), rows, execution_options={"render_nulls": True})
+
+    def _watch(self) -> None:
+        keys = [alarm.key for alarm, _ in self.alarms]
+        known = {row.key: row for row in self.session.scalars(select(Watch).where(Watch.key.in_(keys)))} if keys else {}
+        for alarm, plan in self.alarms:
+            row = known.get(alarm.key)
+            if row is None:
+                self.session.add(
+                    Watch(
+                        key=alarm.key,
+                        plan_id=plan.id,
+                        patient_id=plan.patient_id,
+                        step=alarm.step,
+                        due_at=alarm.due_at,
+                        created_at=self.now,
+                    )
+                )
+            elif row.state is WatchState.SETTLED:
+                journal.advance(
+                    self.session, row, WatchState.WAITING, now=self.now, by=self.by, due_at=max(alarm.due_at, self.now)
+                )
 
 
-def _known(session: Session, keys: Sequence[str]) -> dict[str, MessageState]:
-    """How the messages with these keys stand, of those that there are."""
+def _why(row: Message, facts: PlanFacts | None) -> str:
+    if facts is None:
+        return "no consent, or welcomed before"
+    return planning.unwanted_because(facts, row.contact_id, row.event_id, row.question)
+
+
+def _known(session: Session, births: Sequence[_Birth]) -> dict[str, MessageState]:
+    """How the messages with these keys stand, of those that there are. A plan without a message has none of them."""
+    plans = {birth.plan.id for birth in births if birth.plan}
+    spoken = set(session.scalars(select(Message.plan_id).where(Message.plan_id.in_(plans)).distinct())) if plans else ()
+    keys = [birth.draft.key for birth in births if birth.plan is None or birth.plan.id in spoken]
     if not keys:
         return {}
     rows = session.execute(select(Message.key, Message.state).where(Message.key.in_(keys)))
@@ -216,6 +274,7 @@ def _columns(draft: Draft, contact: Contact) -> dict[str, Any]:
         "language": draft.language,
         "values": draft.values,
         "prompt": draft.prompt,
+        "question": draft.question,
         "matters": draft.matters,
         "urgent": draft.urgent,
         "any_hour": draft.any_hour,
@@ -224,15 +283,18 @@ def _columns(draft: Draft, contact: Contact) -> dict[str, Any]:
     }
 
 
-def _roots(draft: Draft, patient: Patient, plan_id: uuid.UUID | None, now: datetime) -> dict[str, Any]:
-    """What never changes about a message: why it exists."""
+def _roots(birth: _Birth, now: datetime) -> dict[str, Any]:
+    """What never changes about a message: why it exists. One that is left out is born cancelled, so that it is seen."""
+    draft = birth.draft
     return {
         "key": draft.key,
         "step": draft.step,
-        "site_key": patient.site_key,
-        "patient_id": patient.id,
-        "plan_id": plan_id,
+        "site_key": birth.patient.site_key,
+        "patient_id": birth.patient.id,
+        "plan_id": birth.plan.id if birth.plan else None,
         "event_id": draft.event_id,
         "contact_id": draft.contact_id,
+        "state": MessageState.CANCELLED if draft.left_out else MessageState.PLANNED,
+        "why": draft.left_out or None,
         "created_at": now,
     }

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from notifier import models, queries, sending
+from notifier import models, queries
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Scope
+from notifier.saying import words
 from webhooks.api import pages
 from webhooks.api.calls import Ask, call
 from webhooks.api.fields import Instant, Told
@@ -60,5 +61,5 @@ def _told(ask: Ask, row: models.Message) -> Message:
     return Message(
         **{name: getattr(row, name) for name in same.split()},
         recipient=str(row.contact_id) if caregiver else "patient",
-        body=row.body if row.attempts else sending.words(row, ask.catalog),
+        body=row.body if row.attempts else words(row, ask.catalog),
     )

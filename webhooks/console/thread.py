@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from notifier import sending
+from notifier import saying
 from notifier.catalog import Catalog
 from notifier.core.states import InboundState, MessageState
 from notifier.core.vocabulary import Channel, Source, Urgency
@@ -192,7 +192,7 @@ def spoken(message: Message, catalog: Catalog) -> str:
     if message.body is not None:
         return message.body
     try:
-        return sending.words(message, catalog)
+        return saying.words(message, catalog)
     except KeyError as missing:
         return f"(not ready: {missing.args[0]} is not known yet)"
 

@@ -122,7 +122,7 @@ def keypad(attempt_id: UUID, step: str) -> Response:
         if digit == "1":
             return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
         return twiml(_ask(attempt_id, "identity", language, call.say("voice.identity")))
-    word = current().catalog.messages[call.message.template].key_word(digit, language)
+    word = current().catalog.messages[call.message.speaks].key_word(digit, language)
     if word is None:
         return twiml(_ask(attempt_id, "words", language, call.message.body or "", call.say("voice.again")))
     return _tell(call, attempt_id, word, f"{step}-{digit}")

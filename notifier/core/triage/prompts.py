@@ -18,6 +18,7 @@ _YES_NO = {
     Prompt.SUPPLY_COUNT: ("UNKNOWN", "UNKNOWN"),
     Prompt.DOSE_DONE: ("DOSE_DONE", "MISSED_DOSE"),
     Prompt.MISSING_ITEMS: ("UNKNOWN", "UNKNOWN"),
+    Prompt.PUMP_CHECK: ("OK_FINE", "PUMP_ALARM"),
     Prompt.FIXED: ("OK_FINE", "CALL_ME"),
     Prompt.SURVEY: ("UNKNOWN", "UNKNOWN"),
     None: ("DELIVERY_CONFIRM", "OK_FINE"),
@@ -137,7 +138,7 @@ def _bare_answer(prompt: Prompt | None, text: Text, yes: str, no: str) -> str | 
         return "DELIVERY_LATE"
     if prompt is Prompt.DELIVERED_CHECK and "warm_box" in text.spans and len(text.words) <= 6:
         return "TEMP_WARM"  # we asked whether the cold pack was still cold
-    if prompt is Prompt.CHECK_IN and text.is_only("okay"):
+    if prompt in (Prompt.CHECK_IN, Prompt.PUMP_CHECK) and text.is_only("okay"):
         return "OK_FINE"
     if text.is_only("no"):
         return no
