@@ -1,21 +1,25 @@
 """The safe answer to what someone told us: at once, in their language, promising no more than the roster keeps."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from notifier import boxes
 from notifier.catalog import Catalog
-from notifier.core import routing, triage, wording
+from notifier.core import routing, supplies, triage, wording
 from notifier.core.states import MessageState
-from notifier.core.vocabulary import Channel, Consent, Intent, Role, Source, Urgency
+from notifier.core.vocabulary import Channel, Consent, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
-from notifier.hearing import Told
+from notifier.hearing import FOUND, ODD_COUNT, Told
 from notifier.models import Inbound, Message
 
 ANSWER_AGAIN = timedelta(minutes=3)  # at most one answer of a kind in this time
 CALL_911 = "EMERGENCY_UNSPEC"  # the answer to an emergency whose own row answers something milder
+ROOM = 140  # letters for what is in the box, in an answer of two segments
+ASKS = {"TEMP_LOW_GRADE": Prompt.TEMPERATURE}  # rows whose answer asks for a number
 UNSENT = (MessageState.FAILED, MessageState.CANCELLED, MessageState.EXPIRED)
 
 # Twilio confirms these itself, when they are the whole message; a second confirmation would be one too many.
@@ -36,6 +40,9 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
     language = contact.language if contact else told.site.languages[0]
     text = row.reply.get(wording.best_language(row.reply, language), "") if row else ""
     template = f"ack.{kind}"
+    own = _own_words(session, told, kind, language, catalog)
+    if own:
+        template, text = own.template, own.text
     if not text or _answered_just_now(session, inbound, template, now):
         return
     add_once(
@@ -51,7 +58,8 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
             channel=Channel.SMS,
             template=template,
             language=language,
-            values={"text": wording.fill(text, _values(told, row, language, now))},
+            values={"text": wording.fill(text, _values(told, row, language, now) | (own.values if own else {}))},
+            prompt=own.asks if own else ASKS.get(kind),
             urgent=True,
             any_hour=True,
             after_opt_out=told.withdraws,
@@ -61,6 +69,39 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
         ),
         Message.key,
     )
+
+
+@dataclass(frozen=True)
+class _Own:
+    """Words of the catalog's messages that answer better than the row's own."""
+
+    template: str
+    text: str
+    asks: Prompt | None
+    values: dict[str, str]
+
+
+def _own_words(session: Session, told: Told, kind: str, language: str, catalog: Catalog) -> _Own | None:
+    """MISSING is answered with the box's own list; what was named, found or counted is said to be understood."""
+    key, values = "", {}
+    if told.reading is FOUND:
+        key = "M29"
+    elif told.reading is ODD_COUNT:
+        key = "supply.odd"
+    elif told.asked and told.asked.prompt is Prompt.SUPPLY_COUNT and kind == "OK_FINE" and told.count is not None:
+        key = "supply.thanks"
+    elif kind == "MISSING" and told.plan and (box := boxes.last_delivery(session, told.plan)) and box.items:
+        profile = catalog.journeys.profile(told.plan.therapy)
+        key = "missing.noted" if told.named else "missing.list"
+        if told.named:
+            labels = dict.fromkeys(supplies.label(name, profile, language) for name, _ in told.named)
+            values["items"] = ", ".join(labels)[:ROOM]
+        else:
+            values["items"] = supplies.listing(boxes.manifest(box), profile, language, ROOM)
+    if not key:
+        return None
+    template = catalog.messages[key]
+    return _Own(key, template.words(language, Channel.SMS), template.asks, values)
 
 
 def spoken(told: Told) -> str:

@@ -15,6 +15,7 @@ class ConsentDetails:
     source: str
     at: datetime
     consent: Consent = Consent.GIVEN
+    wording: str | None = None  # the version of what the person read or heard before
 
 
 @dataclass(frozen=True)

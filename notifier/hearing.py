@@ -8,24 +8,33 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from notifier import boxes
 from notifier.catalog import Catalog
-from notifier.core import routing, triage
+from notifier.core import routing, supplies, triage
 from notifier.core.states import PlanState
+from notifier.core.supplies import Named
 from notifier.core.vocabulary import (
     THERAPY_FLAGS,
     Channel,
     EventKind,
     Flag,
     Intent,
+    Prompt,
     Role,
     Source,
     Urgency,
     most_urgent,
 )
-from notifier.models import CareEvent, Contact, Inbound, Message, Site, TherapyPlan
+from notifier.models import CareEvent, Contact, Inbound, Message, Site, TherapyPlan, Ticket
 
 UNREAD = triage.Reading(("UNKNOWN",), Urgency.URGENT, Role.NURSE, ticket=True, intent=Intent.OTHER)
 PICTURE = triage.Reading(("PHOTO",), Urgency.SAME_DAY, Role.NURSE, ticket=True, intent=Intent.REPORT)
+ODD_COUNT = triage.Reading(
+    ("LOW_SUPPLY",), Urgency.SAME_DAY, Role.DELIVERY, ticket=True, intent=Intent.ANSWER
+)  # a count that cannot be right: a person asks again
+FOUND = triage.Reading(("DELIVERY_RECEIVED",), Urgency.NONE, None, ticket=False, intent=Intent.REPORT)
+MAY_BE_FOUND = {"UNKNOWN", "OK_FINE", "PAST_HISTORY", "MISSING", "THANKS", "DELIVERY_RECEIVED"}
+COUNTS = (Prompt.SUPPLY_COUNT, Prompt.SURVEY)
 PROMPT_LIVES = A_DAY = timedelta(hours=24)
 OVER = {PlanState.ENDED, PlanState.DECEASED}
 # Asked as a delivery is; a bare NO or CHANGE is about the visit.
@@ -46,6 +55,8 @@ class Told:
     site: Site
     plan: TherapyPlan | None
     target: timedelta | None  # the limit of the row that rules, when it has one
+    named: Named = ()  # the items of the last box that are said to be missing
+    count: float | None = None  # the number told, where one was asked for
 
     @property
     def opts_out(self) -> bool:
@@ -76,11 +87,15 @@ def hear(
     plan = _plan(session, contact.patient_id) if contact else None
     asked = _asked(session, inbound, contact)
     reading = _read(session, inbound, asked, plan, catalog) if readable else UNREAD
-    route = _route(session, inbound, reading, contact, plan, catalog, now)
+    named = boxes.named(session, inbound.body, reading.kinds, asked, plan)
+    needed = supplies.is_needed(named, catalog.journeys.profile(plan.therapy)) if plan else None
+    route = _route(session, inbound, reading, contact, plan, catalog, now, needed)
     rows = [catalog.rules.rows[kind] for kind in reading.kinds if kind in catalog.rules.rows]
     limits = [timedelta(minutes=row.minutes) for row in rows if row.minutes and row.urgency is reading.urgency]
     target = min(limits, default=None) if route.urgency is reading.urgency else None
-    return Told(inbound, reading, route, contact, asked, contact.patient.site if contact else texted, plan, target)
+    site = contact.patient.site if contact else texted
+    count = supplies.counted(inbound.body) if asked and asked.prompt in COUNTS else None
+    return Told(inbound, reading, route, contact, asked, site, plan, target, named, count)
 
 
 def contacts_of(session: Session, inbound: Inbound) -> list[Contact]:
@@ -107,6 +122,18 @@ def _read(
         flags=_flags(plan),
         last_outbound=_last_text(session, inbound) or "",
     )
+    if asked and asked.prompt is Prompt.SUPPLY_COUNT and not reading.ticket:
+        count = supplies.counted(inbound.body)
+        if count is not None and supplies.is_odd(count, catalog.journeys.most_doses):
+            return ODD_COUNT
+    if asked and asked.prompt is Prompt.FIXED and reading.kinds == ("CALL_ME",) and asked.ticket_id:
+        return replace(reading, role=session.get_one(Ticket, asked.ticket_id).role)
+    if (
+        not reading.urgency.is_red
+        and set(reading.kinds) <= MAY_BE_FOUND
+        and boxes.found_again(session, inbound.body, plan)
+    ):
+        return FOUND
     if asked and asked.template in VISITS and reading.kinds == ("DELIVERY_CHANGE",) and len(inbound.body.split()) <= 2:
         return replace(reading, kinds=("VISIT_CHANGE",), role=Role.COORDINATOR)
     if inbound.media and (not reading.ticket or reading.kinds == ("UNKNOWN",)):
@@ -126,6 +153,7 @@ def _route(
     plan: TherapyPlan | None,
     catalog: Catalog,
     now: datetime,
+    needed: bool | None,
 ) -> routing.Route:
     nursing = {code: row for code, row in catalog.rules.rows.items() if row.role is Role.NURSE and row.ticket}
     ambers = {code for code, row in nursing.items() if row.group == "symptoms" and row.urgency is Urgency.SAME_DAY}
@@ -139,6 +167,7 @@ def _route(
         earlier=_told_earlier(session, inbound, contact),
         first_dose_at=_first_dose_done(session, plan),
         next_dose_at=routing.next_dose(plan.first_dose_at, plan.doses_per_day, ends, now) if plan else None,
+        needed=needed,
         now=now,
     )
 

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import answering, enrolment, journal, paging_answers, sealing, tickets
+from notifier import answering, boxes, enrolment, journal, paging_answers, sealing, tickets
 from notifier.catalog import Catalog
-from notifier.core import routing, triage
+from notifier.core import routing, supplies, triage
 from notifier.core.states import MOVES, EventState, InboundState, PlanState
 from notifier.core.vocabulary import Channel, Consent, EventKind, Intent, Role, Source, Urgency
 from notifier.db import add_once
-from notifier.hearing import Told, contacts_of, hear
-from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, TherapyPlan, Ticket
+from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
+from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, Ticket
 
 TRIES = 2  # faults of ours in reading one text, before a nurse reads it
 HOLDS = {"HOSPITALIZED", "DECEASED"}
@@ -140,9 +140,16 @@ def _act(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> No
         _consent(session, told, catalog=catalog, now=now)
         _pause(session, told, catalog=catalog, now=now)
         if told.asked is not None:
-            enrolment.answer(session, told.asked, reading.kinds, by=contact.name, catalog=catalog, now=now)
+            count = int(told.count) if told.count is not None and told.count == int(told.count) else None
+            count = None if reading is ODD_COUNT else count
+            by = contact.name
+            enrolment.answer(session, told.asked, reading.kinds, count=count, by=by, catalog=catalog, now=now)
+        _box(session, told, catalog=catalog, now=now)
     for need in _needs(session, told, catalog):
-        ticket, _ = tickets.open_or_append(session, need, catalog=catalog, now=now)
+        ticket, is_new = tickets.open_or_append(session, need, catalog=catalog, now=now)
+        if told.named and not is_new:  # a ticket shows its first words: these are news
+            what = "\n".join(["Missing by the delivery's list:", *need.text.split("\n- ")[1:]])
+            journal.note(session, ticket, "ticket.noted", now=now, by=journal.SYSTEM, detail=what)
         inbound.ticket_id = inbound.ticket_id or ticket.id
         _link_answer(session, inbound, ticket)
 
@@ -240,23 +247,29 @@ def _ticket_text(session: Session, told: Told) -> str:
         text += "\nOpted out of texts: call."
     if told.plan and told.plan.state is PlanState.PAUSED:
         text += "\nThe plan is paused: no reminders until it is resumed."
-    delivery = last_delivery(session, told.plan) if told.plan else None
-    if delivery is None or not {"MISSING", "MISSING_MED", "DAMAGED", "WRONG_ITEM"} & set(told.reading.kinds):
+    delivery = boxes.last_delivery(session, told.plan) if told.plan else None
+    if delivery is None or not boxes.ABOUT_A_BOX & set(told.reading.kinds):
         return text
-    manifest = [(item["name"], int(item["quantity"])) for item in delivery.items]
-    named = triage.missing_items(told.inbound.body, manifest)
-    lines = [f"- {name}: {'?' if count is None else count} of {dict(manifest).get(name, '?')}" for name, count in named]
-    if lines:
-        return "\n".join([text, "Missing by the delivery's list:", *lines])
-    return "\n".join([text, "The delivery's list:", *(f"- {name}: {count}" for name, count in manifest)])
+    sent = boxes.manifest(delivery)
+    if told.named:
+        return "\n".join([text, "Missing by the delivery's list:", *supplies.said(told.named, dict(sent))])
+    return "\n".join([text, "The delivery's list:", *(f"- {name}: {count}" for name, count in sent)])
 
 
-def last_delivery(session: Session, plan: TherapyPlan) -> CareEvent | None:
-    """The delivery that a patient speaks about: the last one that came, else the next."""
-    found = session.scalars(
-        select(CareEvent).where(CareEvent.plan_id == plan.id, CareEvent.kind == EventKind.DELIVERY)
-    ).all()
-    came = [event for event in found if event.done_at or event.out_at]
-    if came:
-        return max(came, key=lambda event: event.done_at or event.out_at or event.starts_at)
-    return min(found, key=lambda event: event.starts_at, default=None)
+def _box(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:
+    """What is missing of the last box is kept, and what was found; one that came warm shuts the way to a dose."""
+    assert told.contact is not None
+    by, plan = told.contact.name, told.plan
+    if plan is None:
+        return
+    if boxes.WARM & set(told.reading.kinds):
+        boxes.came_warm(session, plan, catalog=catalog, by=by, now=now)
+    if told.reading is FOUND and (again := boxes.found_again(session, told.inbound.body, plan)):
+        delivery, left = again
+        boxes.write_missing(session, delivery, left, by=by, now=now)
+        what = "\n".join(supplies.said(left, dict(boxes.manifest(delivery)))) or "nothing"
+        boxes.note_on_ticket(session, plan.patient_id, f"Some of it was found. Still missing: {what}", by=by, now=now)
+    elif told.named and (box := boxes.last_delivery(session, plan)):
+        known = {item["name"]: item["count"] for item in box.missing or ()}
+        missing = tuple((known | dict(told.named)).items())
+        boxes.write_missing(session, box, missing, by=by, now=now)

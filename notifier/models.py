@@ -280,6 +280,7 @@ class CareEvent(Base):
     cold_at: Mapped[datetime | None] = mapped_column(Instant)  # when that was said
     over_at: Mapped[datetime | None] = mapped_column(Instant)  # when it failed or was cancelled
     moves: Mapped[int] = mapped_column(default=0)  # how often it was given another time
+    missing: Mapped[list[dict[str, Any]] | None] = mapped_column(SealedJSON)  # a delivery: [{"name", "count"}]
     plan: Mapped[TherapyPlan] = relationship(back_populates="events")
 
 

@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 from jobs import clock as ticking
 from jobs import queue, tasks
 from notifier import clock as times
-from notifier import runtime
+from notifier import enrolment, runtime
 from notifier.config import Settings
 from notifier.core.states import MessageState, TicketState, WatchState
 from notifier.models import Message, Ticket, Watch
@@ -81,6 +81,7 @@ class World:
         self.clock = clock
         clock.world = self
         self.rolled = clock.now
+        self.patients_are_well = False  # they say so whenever they are asked, without a word of their own
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox = Sandbox(account_sid=ACCOUNT, auth_token=TOKEN, public_base_url=self.url)
@@ -115,7 +116,7 @@ class World:
                 self.rolled = self.clock.now
                 tasks.roll_forward()
             ticking.tick()
-            if not self.work():
+            if not self.work() and not (self.patients_are_well and self.answer()):
                 return
         raise AssertionError("the world does not come to rest")
 
@@ -131,6 +132,17 @@ class World:
                 job = each.fetch_job(job_id)
                 raise AssertionError(f"{job.func_name} failed: {job.latest_result().exc_string}")
         return waiting
+
+    def answer(self) -> int:
+        """Every question that has left is answered: all is well. Returns how many."""
+        with runtime.transaction() as session:
+            asked = session.scalars(
+                select(Message).where(
+                    Message.sent_at.is_not(None), Message.answered_at.is_(None), Message.prompt.is_not(None)
+                )
+            ).all()
+            how = {"by": "patient", "catalog": runtime.current().catalog, "now": self.clock.now}
+            return sum(enrolment.answer(session, message, ["OK_FINE"], **how) for message in asked)
 
     def next_due(self) -> datetime | None:
         """The next instant at which something is due by itself."""

@@ -96,8 +96,9 @@ def _in_order(alarms: Iterable[Watch], now: datetime) -> tuple[Watch, ...]:
 
 def _applies(step: Step, facts: PlanFacts) -> bool:
     """Whether a plan of this kind hears the step at all."""
+    begun = facts.ended_at is not None and facts.ended_at > facts.first_dose_at
     return (
-        (step.after_end or facts.state is not PlanState.ENDED)
+        (facts.state is not PlanState.ENDED or (step.after_end and (begun or step.about is not None)))
         and (not step.therapies or facts.therapy in step.therapies)
         and (not step.storages or facts.storage in step.storages)
         and (not step.lines or facts.line in step.lines)

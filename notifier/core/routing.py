@@ -59,12 +59,14 @@ def route(
     earlier: frozenset[str] = frozenset(),
     first_dose_at: datetime | None,
     next_dose_at: datetime | None,
+    needed: bool | None = None,
     now: datetime,
 ) -> Route:
     """Where a reading goes, given where the patient stands. The plan's facts only raise urgency, never lower it.
 
     `symptoms`: the codes of triage rows that a nurse answers for, by which "any symptom" is known; `ambers`: those
-    that two of, in one text or with what was told `earlier` in the same day, are a red flag.
+    that two of, in one text or with what was told `earlier` in the same day, are a red flag. `needed`: whether a dose
+    needs one of the items that are missing; None: nobody knows, so that it may.
     """
     owner = role or Role.COORDINATOR
     reported = set(kinds)
@@ -74,7 +76,8 @@ def route(
     amber = reported & ambers
     if amber and len(amber | (earlier & ambers)) > 1 and urgency.rank > Urgency.URGENT.rank:
         return Route((Role.NURSE,), Urgency.URGENT, "two symptoms within a day")
-    at_risk = [kind for kind in kinds if kind in AT_RISK and next_dose_at and next_dose_at - now <= AT_RISK[kind]]
+    told = [kind for kind in kinds if kind != "MISSING" or needed is not False]
+    at_risk = [kind for kind in told if kind in AT_RISK and next_dose_at and next_dose_at - now <= AT_RISK[kind]]
     if at_risk and next_dose_at and next_dose_at >= now:
         others = () if owner is Role.PHARMACIST else (Role.PHARMACIST,)
         raised = Urgency.URGENT if urgency.rank > Urgency.URGENT.rank else urgency

@@ -30,14 +30,16 @@ def _rungs(
 ) -> Iterator[Draft | Watch]:
     if moment.question in facts.answered or (due < now and moment.question not in facts.asked):
         return
-    ladder = journey.profile(facts.therapy).silence if step.silence == PROFILE else step.silence
-    for number, rung in enumerate(journey.ladders[ladder or ""], start=1):
+    name = journey.profile(facts.therapy).silence if step.silence == PROFILE else step.silence
+    ladder = journey.ladders[name or ""]
+    for number, rung in enumerate(ladder, start=1):
         at = due + rung.after
         if rung.who is None:
             yield _silent_watch(rung, moment, f"{moment.why}:silence{number}", step, at)
             continue
         for person in facts.recipients:
-            if draft := _rung(rung, number, step, moment, person, facts, at + behind(person, journey)):
+            draft = _rung(rung, number, step, moment, person, facts, at + behind(person, journey))
+            if draft and draft.due_at <= due + ladder[-1].after:  # the night held it until a person was told
                 yield draft
 
 

@@ -119,6 +119,11 @@ _DRUGS = re.compile(
 _SHORTENER = re.compile(r"\b(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd)\b", re.IGNORECASE)
 
 
+def names_a_drug(words: str) -> bool:
+    """Whether a name of what is infused at home stands in the words."""
+    return _DRUGS.search(words) is not None
+
+
 def guard(words: str, names: Sequence[str] = ()) -> list[str]:
     """Why a text that a person wrote must not leave so, a sentence each; empty when it may.
 

@@ -23,11 +23,19 @@ _NO_ANSWER = {"UNKNOWN", "TAPBACK", "AUTO_REPLY", "SPAM_ABUSE", "STOP", "START",
 
 
 def answer(
-    session: Session, message: Message, kinds: Sequence[str], *, by: str, catalog: Catalog, now: datetime
+    session: Session,
+    message: Message,
+    kinds: Sequence[str],
+    *,
+    count: int | None = None,
+    by: str,
+    catalog: Catalog,
+    now: datetime,
 ) -> bool:
     """A question of ours met a reply, read as `kinds`. False: that was no answer to it, or it was answered before.
 
-    A yes confirms the delivery, an OK says that all is there; what only waited for the answer is cancelled.
+    `count`: the number told, where one was asked for. A yes confirms the delivery, an OK says that all is there; what
+    only waited for the answer is cancelled.
     """
     if message.prompt is None or message.answered_at is not None:
         return False
@@ -43,6 +51,15 @@ def answer(
     if event is not None and message.prompt is Prompt.DELIVERED_CHECK and said & {"DELIVERY_RECEIVED", "OK_FINE"}:
         event.received_at = now
         journal.note(session, event, "care_event.received", now=now, by=by)
-    if message.plan_id:
-        replan(session, session.get_one(TherapyPlan, message.plan_id), catalog=catalog, now=now, by=by)
+        if message.speaks.endswith(".cold"):  # the question was whether it is cold too
+            event.cold_ok, event.cold_at = True, now
+            journal.note(session, event, "care_event.cold", now=now, by=by, detail="yes")
+    plan = session.get(TherapyPlan, message.plan_id) if message.plan_id else None
+    if plan and message.prompt is Prompt.SUPPLY_COUNT and count is not None:
+        plan.doses_left, plan.counted_at = count, now
+        journal.note(session, plan, "therapy_plan.counted", now=now, by=by, detail=str(count))
+    if plan and message.prompt is Prompt.SURVEY and count is not None:
+        journal.note(session, plan, "therapy_plan.rated", now=now, by=by, detail=str(count))
+    if plan:
+        replan(session, plan, catalog=catalog, now=now, by=by)
     return True

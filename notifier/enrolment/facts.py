@@ -118,7 +118,7 @@ def _facts(
         verified_at=plan.verified_at,
         supplies_ready_at=plan.supplies_ready_at,
         changed_at=plan.changed_at,
-        paused_at=plan.paused_at,
+        paused_at=None if plan.paused_until else plan.paused_at,  # it comes back by itself
         ended_at=plan.ended_at,
         cover_ends_on=plan.cover_ends_on,
         run_out_at=run_out(plan, events),

@@ -1,7 +1,7 @@
 """Who is told, on which phone, in which language, and what each person agreed to."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,18 @@ from sqlalchemy.orm import Session
 
 from notifier import journal
 from notifier.catalog import Catalog
+from notifier.core.planning import SILENT
 from notifier.core.states import MessageState
-from notifier.core.vocabulary import Channel, Consent
+from notifier.core.vocabulary import Channel, Consent, Role, Urgency
 from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
-from notifier.enrolment.replanning import replan, welcome
+from notifier.enrolment.replanning import replan_all, welcome
+from notifier.enrolment.telling import tell
 from notifier.errors import Invalid
-from notifier.models import ConsentRecord, Contact, Message, Patient, Site
+from notifier.models import ConsentRecord, Contact, Message, Patient, Site, TherapyPlan
 from notifier.sealing import lookup
+
+DOSES_STAY = "The patient is in another time zone. Reminders of doses stay at their old hours until new ones are set."
+WHERE_TO = "The patient is in another time zone. Please find out where deliveries and visits go meanwhile."
 
 
 def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: str, now: datetime) -> Patient:
@@ -64,6 +69,8 @@ def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: st
     _consents(session, own, details.consents, by=by, now=now)
     _caregivers(session, patient, details.caregivers, by=by, now=now)
     welcome(session, patient, catalog=catalog, now=now, by=by)
+    phones = {contact.phone_hash for contact in patient.contacts}
+    _replan_sharers(session, patient, phones, catalog=catalog, now=now)
     return patient
 
 
@@ -89,7 +96,10 @@ def amend(
     if "phone" in changes and changes["phone"] != own.phone:
         if any(contact.phone_hash == lookup(changes["phone"]) for contact in patient.contacts):
             raise Invalid({"phone": "is a helper's number"})
+        left = own.phone_hash
         own.phone, own.phone_hash = changes["phone"], lookup(changes["phone"])
+        _carry_consent(session, own, by=by, now=now)
+        _replan_sharers(session, patient, {left, own.phone_hash}, catalog=catalog, now=now)
         changed.append("phone")
     if _consents(session, own, changes.get("consents", ()), by=by, now=now):
         changed.append("consents")
@@ -99,9 +109,43 @@ def amend(
         return False
     journal.note(session, patient, "patient.amended", now=now, by=by, detail=", ".join(changed))
     welcome(session, patient, catalog=catalog, now=now, by=by)
-    for plan in patient.plans:
-        replan(session, plan, catalog=catalog, now=now, by=by)
+    replan_all(session, patient.plans, catalog=catalog, now=now, by=by)
+    if "timezone" in changed:
+        _another_zone(session, patient, catalog=catalog, by=by, now=now)
     return True
+
+
+def _another_zone(session: Session, patient: Patient, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """Our reminders follow the patient's clock; a dose is never shifted by us: the pharmacist and the desk are told."""
+    for plan in patient.plans:
+        if plan.state in SILENT:
+            continue
+        if plan.reminders:
+            what = Role.PHARMACIST, Urgency.SAME_DAY, "ZONE_CHANGED", DOSES_STAY
+            tell(session, plan, *what, catalog=catalog, by=by, now=now)
+        what = Role.COORDINATOR, Urgency.SAME_DAY, "ZONE_CHANGED", WHERE_TO
+        tell(session, plan, *what, catalog=catalog, by=by, now=now)
+
+
+def _carry_consent(session: Session, contact: Contact, *, by: str, now: datetime) -> None:
+    """What was agreed to for the old number is written down for the new one: consent belongs to a number."""
+    for channel in Channel:
+        if contact.consent(channel) is not Consent.UNKNOWN:
+            source = f"carried over to a new number by {by}"[:200]
+            record_consent(session, contact, channel, contact.consent(channel), source, by=by, now=now)
+
+
+def _replan_sharers(
+    session: Session, patient: Patient, phones: Collection[str], *, catalog: Catalog, now: datetime
+) -> None:
+    """Those who share a phone with the patient, or did: from now on their texts say of whom they speak, or no more."""
+    others = select(TherapyPlan).where(
+        TherapyPlan.patient_id.in_(select(Contact.patient_id).where(Contact.phone_hash.in_(phones), Contact.active)),
+        TherapyPlan.patient_id != patient.id,
+        TherapyPlan.state.not_in(SILENT),
+    )
+    session.flush()
+    replan_all(session, session.scalars(others).unique().all(), catalog=catalog, now=now)
 
 
 def record_consent(
@@ -114,6 +158,7 @@ def record_consent(
     by: str,
     now: datetime,
     at: datetime | None = None,
+    wording: str | None = None,
 ) -> bool:
     """Write one word of consent down, given or withdrawn `at` (default: now). False: it is known, or older news.
 
@@ -135,7 +180,13 @@ def record_consent(
     ):
         return False
     record = ConsentRecord(
-        contact_id=contact.id, phone_hash=contact.phone_hash, channel=channel, consent=consent, source=source, at=said
+        contact_id=contact.id,
+        phone_hash=contact.phone_hash,
+        channel=channel,
+        consent=consent,
+        source=source,
+        wording=wording,
+        at=said,
     )
     session.add(record)
     if channel is Channel.SMS:
@@ -164,7 +215,9 @@ def _consents(
 ) -> bool:
     """Record those that are new, the oldest first."""
     new = [
-        record_consent(session, contact, word.channel, word.consent, word.source, by=by, now=now, at=word.at)
+        record_consent(
+            session, contact, word.channel, word.consent, word.source, by=by, now=now, at=word.at, wording=word.wording
+        )
         for word in sorted(consents, key=lambda word: word.at)
     ]
     return any(new)

@@ -80,13 +80,13 @@ def test_a_pharmacy_says_it_in_its_own_words_and_in_a_third_language(tmp_path):
 def test_a_pharmacy_moves_a_step_and_adds_one(tmp_path):
     (tmp_path / "journeys.toml").write_text(
         '[[step]]\nkey = "check_in"\nat = "11:00"\n\n'
-        '[[step]]\nkey = "visit.day_before"\ntemplate = "M12"\nabout = "visit"\nanchor = "start"\n'
+        '[[step]]\nkey = "visit.hour_before"\ntemplate = "M12"\nabout = "visit"\nanchor = "start"\n'
         'days = [-1]\nnot_after = ["start"]\n'
     )
     steps = {step.key: step for step in catalog.load(tmp_path).journeys.steps}
     assert steps["check_in"].at.hour == 11
-    assert steps["check_in"].days == (1, 3, 7)
-    assert steps["visit.day_before"].about is EventKind.VISIT
+    assert steps["check_in"].template == "M14"
+    assert steps["visit.hour_before"].about is EventKind.VISIT
 
 
 def test_every_fault_is_named_at_once_with_its_file_and_key(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from notifier import catalog
 from notifier.core.journey import Draft, EventFacts, PlanFacts, Recipient
+from notifier.core.moments import event_question
 from notifier.core.planning import (
     fallback,
     in_quiet_hours,
@@ -20,7 +21,6 @@ from notifier.core.planning import (
     unwanted_because,
     welcome,
 )
-from notifier.core.moments import event_question
 from notifier.core.states import EventState, PlanState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Storage, Therapy, Topic
 

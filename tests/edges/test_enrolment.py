@@ -249,7 +249,8 @@ def test_a_delivery_that_moves_is_announced_anew_and_the_old_day_is_silent(sessi
     friday = (at("2026-11-27 10:00"), at("2026-11-27 12:00"))
     leaves(session, of(session, "delivery.set")[0])
     assert enrolment.move_delivery(session, delivery(session), *friday, **how(moved))
-    assert {"delivery.set Mon 23 16:00", "delivery.day_before Thu 26 10:00"} <= standing(session).keys()
+    assert {"delivery.moved Mon 23 16:10", "delivery.day_before Thu 26 10:00"} <= standing(session).keys()
+    assert "delivery.set Mon 23 16:00" not in standing(session)
     cancelled = [row for row in of(session, "delivery.day_before") if row.state is MessageState.CANCELLED]
     assert [row.why for row in cancelled] == ["the delivery moved"]
     assert not enrolment.move_delivery(session, delivery(session), *friday, **how(moved))

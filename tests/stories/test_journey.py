@@ -1,5 +1,6 @@
 """From the consent to the second week: the right words at the right local hour, each once."""
 
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from notifier import enrolment, runtime
@@ -14,7 +15,7 @@ def test_ivy_hears_each_step_of_her_therapy_once(clinic, clock):
     assert "HELP for help, STOP to end" in ivy.last
 
     clock.passes(hours=1)
-    clinic.ordered(ivy, "2026-11-25 15:00", doses_per_day=1)
+    clinic.ordered(ivy, "2026-11-25 15:00", doses_per_day=1, ends_on=date(2027, 1, 20))
     assert ivy.inbox[1:] == []  # nothing about therapy before the order is checked
 
     clock.passes(hours=1)
@@ -44,6 +45,7 @@ def test_ivy_hears_each_step_of_her_therapy_once(clinic, clock):
     assert ivy.told("M12") == ["Wed 14:00"]
     clinic.taught(ivy)
     clinic.first_dose_given(ivy)
+    clinic.world.patients_are_well = True
     clock.until("2026-12-03T12:00-05:00")
     assert ivy.told("M13")[0].startswith("Wed 1")
     assert ivy.told("M13")[1] == "Thu 10:00"
@@ -69,16 +71,19 @@ def test_a_delivery_that_moves_is_told_once_with_its_new_time(clinic, clock):
         enrolment.move_delivery(session, event, start, end, catalog=runtime.current().catalog, by="Dee", now=clock.now)
     clock.until("2026-11-27T09:00-05:00")
     assert ivy.received("set for Wednesday") == 1
-    assert ivy.received("set for Friday") == 1
+    assert ivy.received("new time: Friday") == 1
     assert ivy.told("M05") == ["Thu 10:00"]
 
 
 def test_nothing_is_sent_while_a_plan_is_paused_and_nothing_stale_after(clinic, clock):
+    clinic.world.patients_are_well = True
     ada = clinic.active("Ada")
     already = len(ada.inbox)
     with runtime.transaction() as session:
         plan = session.get_one(TherapyPlan, ada.plan.id)
-        enrolment.pause(session, plan, "hospital", catalog=runtime.current().catalog, by="Cora", now=clock.now)
+        until = clock.now + timedelta(days=30)
+        how = {"catalog": runtime.current().catalog, "by": "Cora", "now": clock.now}
+        enrolment.pause(session, plan, "hospital", until=until, **how)
     clock.passes(days=9)
     assert len(ada.inbox) == already
     with runtime.transaction() as session:
@@ -91,6 +96,7 @@ def test_nothing_is_sent_while_a_plan_is_paused_and_nothing_stale_after(clinic, 
 
 
 def test_a_text_that_falls_into_the_night_waits_for_the_morning(clinic, clock):
+    clinic.world.patients_are_well = True
     ivy = clinic.patient("Ivy", welcomed=True)
     clinic.ordered(ivy, "2026-11-29 15:00")
     clinic.verified(ivy)
@@ -103,6 +109,7 @@ def test_a_text_that_falls_into_the_night_waits_for_the_morning(clinic, clock):
 
 def test_a_dose_reminder_in_the_hour_that_the_clocks_skip_comes_once(clinic, clock):
     """Gia in Los Angeles chose 2:30 in the morning; on 2027-03-14 there is no such time."""
+    clinic.world.patients_are_well = True
     clock.set("2027-03-10T18:00+00:00")
     gia = clinic.patient("Gia", zone="America/Los_Angeles", welcomed=True)
     clinic.ordered(gia, "2027-03-10 02:30", reminders=("02:30",), doses_per_day=1)
@@ -112,6 +119,7 @@ def test_a_dose_reminder_in_the_hour_that_the_clocks_skip_comes_once(clinic, clo
 
 
 def test_a_reminder_in_the_hour_that_comes_twice_comes_once(clinic, clock):
+    clinic.world.patients_are_well = True
     clock.set("2027-11-05T18:00+00:00")
     gia = clinic.patient("Gia", zone="America/Los_Angeles", welcomed=True)
     clinic.ordered(gia, "2027-11-05 01:30", reminders=("01:30",), doses_per_day=1)
@@ -123,6 +131,7 @@ def test_a_reminder_in_the_hour_that_comes_twice_comes_once(clinic, clock):
 
 
 def test_bill_in_phoenix_keeps_his_hour_when_the_clocks_change_elsewhere(clinic, clock):
+    clinic.world.patients_are_well = True
     clock.set("2027-03-09T18:00+00:00")
     bill = clinic.patient("Bill", zone="America/Phoenix", channel="voice", welcomed=True)
     clinic.ordered(bill, "2027-03-09 09:00", reminders=("09:00",), doses_per_day=1)

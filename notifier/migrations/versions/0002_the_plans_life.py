@@ -15,6 +15,7 @@ def upgrade() -> None:
     for name in ("cold_at", "over_at"):
         op.add_column("care_event", sa.Column(name, INSTANT, nullable=True))
     op.add_column("care_event", sa.Column("moves", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("care_event", sa.Column("missing", sa.LargeBinary(), nullable=True))
     op.add_column("therapy_plan", sa.Column("reminders_zone", sa.String(length=64), nullable=True))
     op.add_column("therapy_plan", sa.Column("doses_left", sa.Integer(), nullable=True))
     for name in ("supplies_ready_at", "changed_at", "paused_at", "ended_at", "counted_at"):
