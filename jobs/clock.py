@@ -105,6 +105,7 @@ def run() -> None:
     regular = [
         Every(2, lambda: ring("settle", queue=BULK)),
         Every(300, lambda: ring("reconcile_all", queue=BULK)),
+        Every(3600, lambda: ring("look_for_pages", queue=BULK)),
         Every(
             3600, lambda: ring("roll_forward", queue=BULK), lambda: clock.now().timestamp()
         ),  # plans live by our clock

@@ -16,6 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
+from jobs import links
 from jobs.queue import BULK, ring
 from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets, watching
 from notifier.core.vocabulary import Channel
@@ -315,6 +316,12 @@ def _take_in(seen: Seen) -> None:
 def reconcile_all(hours: str = "") -> None:
     """Everything that makes our books agree with Twilio's; the texts first."""
     each(_do, (functools.partial(catch_up, hours), settle, fetch_receipts))
+
+
+@job
+def look_for_pages() -> None:
+    """Look whether the pages that our texts name are there."""
+    links.look_for_pages()
 
 
 @job

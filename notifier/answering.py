@@ -1,5 +1,6 @@
 """The safe answer to what someone told us: at once, in their language, promising no more than the roster keeps."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,8 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import boxes
+from notifier import boxes, links
 from notifier.catalog import Catalog
+from notifier.catalog.links import pages_in
 from notifier.core import routing, supplies, triage, wording
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent, Intent, Prompt, Role, Source, Urgency
@@ -43,6 +45,7 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
     own = _own_words(session, told, kind, language, catalog)
     if own:
         template, text = own.template, own.text
+    values = _values(told, row, language, now) | (own.values if own else {})
     if not text or _answered_just_now(session, inbound, template, now):
         return
     add_once(
@@ -58,7 +61,7 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
             channel=Channel.SMS,
             template=template,
             language=language,
-            values={"text": wording.fill(text, _values(told, row, language, now) | (own.values if own else {}))},
+            values={"text": catalog.fill(text, language, values, _pages(session, told, text))},
             prompt=own.asks if own else ASKS.get(kind),
             urgent=True,
             any_hour=True,
@@ -168,6 +171,11 @@ def _values(told: Told, row: triage.Row | None, language: str, now: datetime) ->
         "minutes": str(row.promise if row and row.promise else 15),
         "today": _by_when(told, language, now),
     }
+
+
+def _pages(session: Session, told: Told, text: str) -> Container[str]:
+    """The pages that the answer may name: none to whoever needs help now."""
+    return links.alive(session) if pages_in(text) and not told.route.urgency.is_red else ()
 
 
 def _by_when(told: Told, language: str, now: datetime) -> str:

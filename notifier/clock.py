@@ -45,6 +45,11 @@ def speed() -> float:
     return (parse(value).speed or 1.0) if value else 1.0
 
 
+def is_rehearsal() -> bool:
+    """Whether time is not the real one: a demo or a test, whose messages reach nobody."""
+    return bool(os.environ.get("NOTIFIER_CLOCK"))
+
+
 def real() -> datetime:
     """The real time, for what is never scaled: leases, leadership, back-off, sign-in, patience of reconcile."""
     return datetime.now(UTC)

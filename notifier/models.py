@@ -600,3 +600,14 @@ class ConsoleSession(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     seen_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class PageCheck(Base):
+    """A page of ours that texts name: whether it was there when it was last looked for (real time)."""
+
+    __tablename__ = "page_check"
+
+    url: Mapped[str] = mapped_column(String(400), primary_key=True)
+    alive: Mapped[bool]
+    why: Mapped[str | None] = mapped_column(String(200))
+    checked_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,19 +1,22 @@
 """The words and the rhythm of the product as data that a pharmacist can read: loaded and checked once, at start."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from notifier.catalog.journey_files import KEYED, read_journey
+from notifier.catalog.links import Links, pages_in, read_links
+from notifier.catalog.messages import SafetyNote, read_messages
 from notifier.catalog.rules import load_rules
+from notifier.catalog.unsaid import Unsaid, read_unsaid
 from notifier.core.journey import Journey
 from notifier.core.routing import LadderRung
 from notifier.core.triage import Rules
-from notifier.core.vocabulary import Channel, Prompt, Rung, Urgency
-from notifier.core.wording import Template, render
+from notifier.core.vocabulary import Channel, Rung, Urgency
+from notifier.core.wording import Template, fill, render
 from notifier.errors import Misconfigured
 
 SHIPPED = Path(__file__).parent
@@ -29,10 +32,48 @@ class Catalog:
     rules: Rules
     ladders: Mapping[Urgency, tuple[LadderRung, ...]]
     languages: tuple[str, ...]
+    safety: Mapping[str, SafetyNote]
+    links: Links
+    unsaid: Mapping[str, Unsaid]
+    own: Path | None = None  # the pharmacy's folder, laid over ours
 
-    def render(self, template: str, language: str, channel: Channel, values: Mapping[str, str]) -> str:
-        """The words of one message as they leave. Raises KeyError for what the catalog or the values do not have."""
-        return render(self.messages[template], language, values, channel)
+    def render(
+        self,
+        template: str,
+        language: str,
+        channel: Channel,
+        values: Mapping[str, str],
+        alive: Container[str] = frozenset(),
+    ) -> str:
+        """The words of one message as they leave. `alive`: the pages that were found last time they were looked for.
+
+        Raises KeyError for what the catalog or the values do not have.
+        """
+        message = self.messages[template]
+        linked = self._linked(message.words(language, channel), language, values, alive)
+        return render(message, language, {**values, **linked}, channel)
+
+    def fill(self, words: str, language: str, values: Mapping[str, str], alive: Container[str] = frozenset()) -> str:
+        """Words of the triage table with their values and links, as a text. Raises KeyError for one without."""
+        return fill(words, {**values, **self._linked(words, language, values, alive)})
+
+    def _linked(self, words: str, language: str, values: Mapping[str, str], alive: Container[str]) -> Mapping[str, str]:
+        """What stands for each {link.page}: the page if it is there, else the number unless the words tell it."""
+        told = {}
+        for name in pages_in(words):
+            url = self.links.url(name, language)
+            if url is not None and url in alive:
+                told[f"link.{name}"] = fill(self.messages["link.more"].words(language, Channel.SMS), {"url": url})
+            else:
+                number = "" if "{phone}" in words else self.messages["link.call"].words(language, Channel.SMS)
+                told[f"link.{name}"] = fill(number, values)
+        return told
+
+    def names_pages(self, template: str, channel: Channel) -> bool:
+        """Whether its words name a page, so that it must be known which ones are there."""
+        message = self.messages.get(template)
+        words = (message.text if channel is Channel.SMS else message.voice) if message else {}
+        return any(pages_in(each) for each in words.values())
 
     def has_voice(self, template: str) -> bool:
         """Whether it can be told by a call."""
@@ -47,13 +88,18 @@ def load(override: Path | None = None) -> Catalog:
     """
     folders = [SHIPPED, *([override] if override else [])]
     faults: list[str] = []
-    languages, messages = _messages(folders, faults)
+    names = {path.name for folder in folders for path in folder.glob("messages.*.toml")}
+    said = read_messages({name: _tables(folders, name, faults) for name in names}, faults)
+    messages = said.templates
+    links = read_links(_tables(folders, "links.toml", faults), faults)
+    unsaid = read_unsaid(_tables(folders, "unsaid.toml", faults), faults)
     journeys, profiles = (_tables(folders, name, faults) for name in ("journeys.toml", "profiles.toml"))
     journey = read_journey(journeys, profiles, messages, faults)
     ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
     if faults or journey is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
-    return Catalog(messages, journey, load_rules(folders), ladders, languages)
+    rules = load_rules(folders)
+    return Catalog(messages, journey, rules, ladders, said.languages, said.safety, links, unsaid, override)
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -84,51 +130,13 @@ def _over(under: Table, over: Table) -> Table:
             for step in value:
                 steps[step.get("key")] = {**steps.get(step.get("key"), {}), **step}
             merged[key] = list(steps.values())
+        elif key == "words" and isinstance(have, list) and isinstance(value, list):
+            merged[key] = [*have, *value]
         else:
             merged[key] = value
     return merged
 
 
-# --- messages -----------------------------------------------------------------------------------------------------
-
-
-def _messages(folders: list[Path], faults: list[str]) -> tuple[tuple[str, ...], dict[str, Template]]:
-    names = sorted({path.name for folder in folders for path in folder.glob("messages.*.toml")})
-    tables = {name.split(".")[1]: _messages_in(name, _tables(folders, name, faults), faults) for name in names}
-    english = tables.get("en", {})
-    for language, table in tables.items():
-        faults += [
-            f"messages.{language}.toml: {key} is not in messages.en.toml" for key in table.keys() - english.keys()
-        ]
-    found = {}
-    for key, entry in english.items():
-        try:
-            asks = Prompt(entry["asks"]) if "asks" in entry else None
-        except ValueError:
-            faults.append(f"messages.en.toml: {key}: asks: no such question; one of {', '.join(Prompt)}")
-            continue
-        told = {language: table[key] for language, table in tables.items() if key in table}
-        found[key] = Template(
-            key=key,
-            asks=asks,
-            text={language: words["text"] for language, words in told.items() if "text" in words},
-            voice={language: words["voice"] for language, words in told.items() if "voice" in words},
-            keys={language: words["keys"] for language, words in told.items() if "keys" in words},
-        )
-        if not (found[key].text or found[key].voice):
-            faults.append(f"messages.en.toml: {key} has neither text nor voice")
-    return tuple(sorted(tables)), found
-
-
-def _messages_in(name: str, table: Table, faults: list[str]) -> Table:
-    """The messages of one file, without those that are no tables of words."""
-    wrong = {
-        key: f"{name}: {key} must be a table with text or voice"
-        for key, entry in table.items()
-        if not isinstance(entry, dict) or not all(isinstance(entry.get(way, ""), str) for way in ("text", "voice"))
-    }
-    faults += wrong.values()
-    return {key: entry for key, entry in table.items() if key not in wrong}
 
 
 # --- ladders ------------------------------------------------------------------------------------------------------

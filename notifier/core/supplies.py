@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from notifier.core.journey import Profile, Supply
 from notifier.core.triage.numbers import quantities
 from notifier.core.triage.words import split
-from notifier.core.wording import best_language, names_a_drug, plain
+from notifier.core.wording import best_language, drug_in, plain
 
 Named = tuple[tuple[str, int | None], ...]  # (item, how many; none: nobody knows)
 
@@ -42,7 +42,7 @@ def listing(items: Sequence[tuple[str, int]], profile: Profile, language: str, r
 def label(name: str, profile: Profile, language: str) -> str:
     """An item as a text may call it: without its size, and a drug as medicine."""
     supply = _supply(name, profile)
-    if (supply and supply.drug) or names_a_drug(name):
+    if (supply and supply.drug) or drug_in(name, None):
         return _MEDICINE[best_language(_MEDICINE, language)]
     return " ".join(_SIZE.sub("", plain(name)).split()).lower()[:24] or name[:24]
 

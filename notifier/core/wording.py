@@ -13,7 +13,7 @@ from notifier.core.vocabulary import Channel, Prompt
 
 MAX_SEGMENTS = 2
 LIST_ROOM = 140  # letters that a list of items may take in a text, so that the whole keeps to two segments
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
 
 # --- templates ----------------------------------------------------------------------------------------------------
 
@@ -27,6 +27,8 @@ class Template:
     text: Mapping[str, str] = field(default_factory=dict)
     voice: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language -> digit -> the word it stands for
+    replies: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what people are expected to answer
+    note: Mapping[str, str] = field(default_factory=dict)  # why it may offer a word that Twilio takes for its own
 
     def words(self, language: str, channel: Channel) -> str:
         """The unfilled words in the best language we have. Raises KeyError where there are none for the channel."""
@@ -116,26 +118,22 @@ _DRUGS = re.compile(
     r"|antibi[oó]ticos?|quimio(?:terapia)?)\b",
     re.IGNORECASE,
 )
-_SHORTENER = re.compile(r"\b(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd)\b", re.IGNORECASE)
+SHORTENERS = ("bit.ly", "goo.gl", "is.gd", "ow.ly", "rb.gy", "rebrand.ly", "t.co", "t.ly", "tiny.cc", "tinyurl.com")
+_SHORTENER = re.compile(rf"\b(?:{'|'.join(map(re.escape, SHORTENERS))})\b", re.IGNORECASE)
 
 
-def names_a_drug(words: str) -> bool:
-    """Whether a name of what is infused at home stands in the words."""
-    return _DRUGS.search(words) is not None
-
-
-def guard(words: str, names: Sequence[str] = ()) -> list[str]:
+def guard(words: str, names: Sequence[str] = (), drugs: re.Pattern[str] | None = None) -> list[str]:
     """Why a text that a person wrote must not leave so, a sentence each; empty when it may.
 
-    `names`: the patient's and the helpers', which a text never holds.
+    `names`: the patient's and the helpers', which a text never holds. `drugs`: the catalog's names of drugs.
     """
     faults = []
-    held = {_bare(word) for word in re.findall(r"[^\W\d_]+", words)}
-    parts = {_bare(part) for name in names for part in re.findall(r"[^\W\d_]+", name) if len(part) > 2}
+    held = {bare(word) for word in re.findall(r"[^\W\d_]+", words)}
+    parts = {bare(part) for name in names for part in re.findall(r"[^\W\d_]+", name) if len(part) > 2}
     if held & parts:
         faults.append("Leave out names: a text may be read by others.")
-    if found := _DRUGS.search(words):
-        faults.append(f'Leave out "{found[0]}": say "your medicine" or "your delivery".')
+    if found := drug_in(words, drugs):
+        faults.append(f'Leave out "{found}": say "your medicine" or "your delivery".')
     if _SHORTENER.search(words):
         faults.append("Leave out shortened links: carriers block them.")
     count, encoding = segments(words)
@@ -145,8 +143,15 @@ def guard(words: str, names: Sequence[str] = ()) -> list[str]:
     return faults
 
 
-def _bare(word: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(char))
+def drug_in(words: str, drugs: re.Pattern[str] | None = None) -> str | None:
+    """The first drug that the words name, by its ending or by the catalog's list."""
+    found = _DRUGS.search(words) or (drugs.search(bare(words)) if drugs else None)
+    return found[0] if found else None
+
+
+def bare(words: str) -> str:
+    """The words without case and accents, for comparing."""
+    return "".join(char for char in unicodedata.normalize("NFKD", words.casefold()) if not unicodedata.combining(char))
 
 
 # --- phones, days and hours as people say them --------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,9 +52,10 @@ def test_answers_name_their_variables_alike_in_both_languages(rules: Rules) -> N
 
 def test_answers_fit_two_segments_of_plain_letters(rules: Rules) -> None:
     values = {"brand": "Meridian Infusion", "phone": "800-555-0100", "minutes": 15, "today": "mañana antes de las 10"}
+    page = SimpleNamespace(contact=" More: https://www.pharmko.com/contact")
     for row in rules.rows.values():
         for text in row.reply.values():
-            sent = text.format(**values)
+            sent = text.format(**values, link=page)
             assert len(sent) <= 306, row.code
             assert set(sent) <= GSM, (row.code, set(sent) - GSM)
 

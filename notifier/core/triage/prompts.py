@@ -117,7 +117,8 @@ def in_the_light_of(
     if negated:
         kind = "DELIVERY_RECEIVED" if set(negated) <= {"MISSING", "MISSING_MED", "DAMAGED", "WRONG_ITEM"} else "OK_FINE"
         return [Finding(kind, whole, 0)]
-    return [Finding("OK_FINE" if _chatter(text) else "UNKNOWN", frozenset(), 0)]
+    unnamed = "MISSING" if prompt is Prompt.MISSING_ITEMS else "UNKNOWN"
+    return [Finding("OK_FINE" if _chatter(text) else unnamed, frozenset(), 0)]
 
 
 def _begins_with_yes(text: Text) -> bool:
@@ -131,9 +132,8 @@ def _bare_answer(prompt: Prompt | None, text: Text, yes: str, no: str) -> str | 
             return "OUT_OF_MED"
         if counted and len(text.words) <= 6:
             return "OUT_OF_MED" if counted[0].value == 0 else "LOW_SUPPLY" if counted[0].value <= 2 else "OK_FINE"
-    if prompt in (Prompt.MISSING_ITEMS, Prompt.SURVEY) and (numbers := quantities(text.words)):
-        poor = prompt is Prompt.SURVEY and numbers[0].value <= 2
-        return "MISSING" if prompt is Prompt.MISSING_ITEMS else "COMPLAINT" if poor else "THANKS"
+    if prompt is Prompt.SURVEY and (numbers := quantities(text.words)):
+        return "COMPLAINT" if numbers[0].value <= 2 else "THANKS"
     if prompt is Prompt.DELIVERED_CHECK and text.is_only("not_yet"):
         return "DELIVERY_LATE"
     if prompt is Prompt.DELIVERED_CHECK and "warm_box" in text.spans and len(text.words) <= 6:
