@@ -24,7 +24,6 @@ PARTS = ("link.",)  # no messages: they stand within one
 WITHOUT_SENDER = ("unreadable", *STAFF, *PARTS)
 SPOKEN_BY_US = ("voice.", "page")  # whose keys are ours, not the catalog's
 DATED = {"day", "time", "from"}  # known of anything that has a date
-MONTH = 31
 ABOUT_CONSENT = ("HELP", "STOP", "START")  # answers that are about these words themselves
 _PRESSED = re.compile(r"(?:press|oprima) (\d)")
 
@@ -231,15 +230,11 @@ def _stop_lines(catalog: Catalog, whose: _Whose) -> Iterator[str]:
         if answer and not _tells_stop(answer, catalog):
             file = whose.file("triage.toml", "HELP", "reply", language)
             yield f"{file}: HELP: reply.{language}: say how to end the texts, such as: STOP to end"
-    monthly = [
-        step
-        for step in catalog.journeys.steps
-        if step.every and step.every <= MONTH and not (step.therapies or step.storages)
-    ]
-    if not any(all(_tells_stop(words, catalog) for words in _texts(step.template, catalog)) for step in monthly):
+    monthly = [step.monthly_words for step in catalog.journeys.steps if step.monthly_words and not step.therapies]
+    if not any(all(_tells_stop(words, catalog) for words in _texts(key, catalog)) for key in monthly):
         yield (
-            f"{whose.file('journeys.toml')}: check_in: no step says at least every {MONTH} days how to end the texts: "
-            "send M14.stop in place of M14 every 28"
+            f"{whose.file('journeys.toml')}: check_in: no step says once a month how to end the texts: "
+            'give it monthly_words = "M14.stop"'
         )
 
 
