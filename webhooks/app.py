@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from notifier import runtime
 from notifier.config import Settings
 from notifier.errors import Invalid, Missing, NotifierError, Refused
-from webhooks import api, console, health, twilio
+from webhooks import api, console, health, safety, twilio
 from webhooks.limits import limiter, storage
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     limiter.init_app(app)
     console.init_app(app)
-    for blueprint in (console.bp, twilio.bp, api.bp, health.bp):
+    safety.init_app(app)
+    for blueprint in (console.bp, twilio.bp, api.bp, health.bp, safety.bp):
         app.register_blueprint(blueprint)
     _answer_errors(app)
 

@@ -27,6 +27,9 @@ still at work, with 409. A call that was refused changed nothing and leaves its 
 
 An `external_id` is unique in its site: posting it again answers 200 with what stands if it is equal, 409 if not.
 
+Whoever agrees to messages is shown the safety note first. `GET /safety-note` has it in each language with its version,
+as a page, or for a form of your own with `Accept: application/json`; it needs no token.
+
 Lists are `{"items": [...], "next": CURSOR or null}`; give `next` back as `cursor` for the next page.
 """
 PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
