@@ -6,7 +6,7 @@ PY := .venv/bin/python
 
 help:
 	@echo "make demo    the whole product on this machine, with sample patients and pocket phones"
-	@echo "make test    lint, types and every test"
+	@echo "make test    lint, types, the catalog and every test"
 	@echo "make setup | lint | bench | chaos | clean"
 
 setup: .venv/.ready
@@ -28,6 +28,7 @@ lint: dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/notifier catalog check
 
 test: lint
 	@sh .ci/browser

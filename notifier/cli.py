@@ -340,12 +340,14 @@ def catalog() -> None:
 @catalog.command("check")
 @refuses
 def catalog_check() -> None:
-    """Check journeys, templates, ladders and lexicons."""
+    """Check journeys, templates, links, ladders and lexicons; say file, key and what to write instead."""
     from notifier import catalog as shipped
     from notifier.catalog import check
 
     found = shipped.load(_own_catalog())
     faults = check.faults(found)
+    for note in check.notes(found):
+        click.echo(note, err=True)
     for fault in faults:
         click.echo(fault)
     if faults:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import clock, migrations, paging, queries, runtime
+from notifier import clock, links, migrations, paging, queries, runtime
 from notifier.config import TWILIO, Settings
 from notifier.core.vocabulary import TEAMS
 from notifier.errors import NotifierError
@@ -138,6 +138,7 @@ def _pharmacy(settings: Settings) -> Iterator[Finding]:
         yield from _numbers(sites, settings)
         for site in sites:
             yield _on_call(session, site, clock.now())
+        yield from _pages(session)
 
 
 def _numbers(sites: Sequence[Site], settings: Settings) -> Iterator[Finding]:
@@ -175,6 +176,17 @@ def _numbers(sites: Sequence[Site], settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 f"texts of {site.key}", True, f"by {site.messaging_service}: check that it posts to {inbound}"
             )
+
+
+def _pages(session: Session) -> Iterator[Finding]:
+    """The pages of our own that texts leave out, because they were not there when they were last looked for."""
+    for page in links.lost(session, runtime.current().catalog.links.urls()):
+        yield Finding(
+            "page",
+            False,
+            f"{page.url}: {page.why}",
+            "mend the page, or its address in links.toml; until then texts give the 24/7 number instead",
+        )
 
 
 def _is_ours(url: str, path: str, settings: Settings) -> bool:

@@ -80,7 +80,7 @@ def of_a_text(catalog: Catalog, words: str, language: str) -> Iterator[str]:
 
 def _cheaper(words: str) -> Iterator[str]:
     """Each word with a letter outside the cheap alphabet, and the same without it: á is one, é and ñ are not."""
-    for word in dict.fromkeys(re.findall(r"\S+", words)):
+    for word in dict.fromkeys(re.findall(r"[^\s.,;:!?¿¡()\"]+", words)):
         dear = dict.fromkeys(char for char in unicodedata.normalize("NFC", word) if segments(char)[1] != "GSM-7")
         if dear:
             yield f'write "{plain(word)}" for "{word}", without {" ".join(dear)}'

@@ -108,7 +108,9 @@ def test_placeholders(mended, file, content, fault):
 
 
 def test_the_spanish_trap_names_the_letter_and_the_word_without_it(mended):
-    found = mended("messages.es.toml", '[M03]\ntext = "{brand}: Mañana le llamará. ¿Esta bien? Ponga todo en el refri."')
+    found = mended(
+        "messages.es.toml", '[M03]\ntext = "{brand}: Mañana le llamará. ¿Esta bien? Ponga todo en el refri."'
+    )
     assert one(found) == (
         'messages.es.toml: M03: text: write "llamara" for "llamará", without á, which makes a text twice as dear'
     )
