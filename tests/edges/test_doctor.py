@@ -9,6 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 from twilio.rest import Client
 
+from notifier import clock, links, runtime
+from notifier.catalog import load
 from tests.clinic import OUR_NUMBER
 from tests.servers import free_port
 from tests.world import ACCOUNT, KEY, TOKEN
@@ -129,3 +131,12 @@ def test_wrong_settings_are_all_named_at_once(examine):
     assert found.text == ""
     assert "SECRET_KEY must have 32 bytes" in found.errors
     assert "PUBLIC_BASE_URL is not set" in found.errors
+
+
+def test_a_page_that_texts_leave_out_is_named(examine):
+    url = load().links.urls()[0]
+    with runtime.transaction() as session:
+        links.record(session, url, "it answers 404", real_now=clock.real())
+    found = examine()
+    assert found.bad == ["page"]
+    assert found.said("page").startswith(f"{url}: it answers 404. mend the page, or its address in links.toml")
