@@ -384,7 +384,9 @@ def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor
     paging.stop(session, ticket, by.name, by.staff_id, now=now)
 
 
-def reply(session: Session, ticket: Ticket, text: str, nonce: str, by: Actor, *, now: datetime) -> Message:
+def reply(
+    session: Session, ticket: Ticket, text: str, nonce: str, by: Actor, *, catalog: Catalog, now: datetime
+) -> Message:
     """Text the person who told us. The nonce makes a double click one text.
 
     Raises Refused: nobody to text, opted out, voice only, patient data in the words, or too long.
@@ -400,7 +402,8 @@ def reply(session: Session, ticket: Ticket, text: str, nonce: str, by: Actor, *,
     words = wording.plain(f"{ticket.site.brand}: {text.strip()}")
     if not text.strip():
         raise Refused("Write what you want to say.")
-    if faults := wording.guard(words, names=(patient.given_name, patient.family_name, contact.name)):
+    names = (patient.given_name, patient.family_name, contact.name)
+    if faults := wording.guard(words, names) or catalog.withheld(words):
         raise Refused(" ".join(faults))
     message = paging.to_contact(ticket, contact, f"reply:{nonce}", "verbatim", now, lives=timedelta(hours=1))
     message.channel = Channel.SMS

@@ -75,6 +75,11 @@ class Catalog:
         words = (message.text if channel is Channel.SMS else message.voice) if message else {}
         return any(pages_in(each) for each in words.values())
 
+    def withheld(self, words: str) -> list[str]:
+        """Why a text that a person wrote must not leave so: what it names that the catalog keeps unsaid."""
+        found = [(unsaid.found_in(words), unsaid.say) for unsaid in self.unsaid.values()]
+        return [f'Leave out "{said}": say {instead}.' for said, instead in found if said]
+
     def has_voice(self, template: str) -> bool:
         """Whether it can be told by a call."""
         return template in self.messages and bool(self.messages[template].voice)

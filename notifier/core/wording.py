@@ -122,17 +122,17 @@ SHORTENERS = ("bit.ly", "goo.gl", "is.gd", "ow.ly", "rb.gy", "rebrand.ly", "t.co
 _SHORTENER = re.compile(rf"\b(?:{'|'.join(map(re.escape, SHORTENERS))})\b", re.IGNORECASE)
 
 
-def guard(words: str, names: Sequence[str] = (), drugs: re.Pattern[str] | None = None) -> list[str]:
+def guard(words: str, names: Sequence[str] = ()) -> list[str]:
     """Why a text that a person wrote must not leave so, a sentence each; empty when it may.
 
-    `names`: the patient's and the helpers', which a text never holds. `drugs`: the catalog's names of drugs.
+    `names`: the patient's and the helpers', which a text never holds.
     """
     faults = []
     held = {bare(word) for word in re.findall(r"[^\W\d_]+", words)}
     parts = {bare(part) for name in names for part in re.findall(r"[^\W\d_]+", name) if len(part) > 2}
     if held & parts:
         faults.append("Leave out names: a text may be read by others.")
-    if found := drug_in(words, drugs):
+    if found := drug_in(words):
         faults.append(f'Leave out "{found}": say "your medicine" or "your delivery".')
     if _SHORTENER.search(words):
         faults.append("Leave out shortened links: carriers block them.")
@@ -143,9 +143,9 @@ def guard(words: str, names: Sequence[str] = (), drugs: re.Pattern[str] | None =
     return faults
 
 
-def drug_in(words: str, drugs: re.Pattern[str] | None = None) -> str | None:
-    """The first drug that the words name, by its ending or by the catalog's list."""
-    found = _DRUGS.search(words) or (drugs.search(bare(words)) if drugs else None)
+def drug_in(words: str) -> str | None:
+    """The first drug that the words name, by its ending."""
+    found = _DRUGS.search(words)
     return found[0] if found else None
 
 

@@ -182,6 +182,15 @@ def test_a_reply_becomes_one_text_however_often_it_is_sent(pharmacy, desk, patie
     assert answers[0]["state"] == "acknowledged"
 
 
+@pytest.mark.parametrize("word", ["Zosyn", "PICC", "osteomyelitis"])
+def test_what_the_catalog_keeps_unsaid_staff_do_not_text(pharmacy, desk, patient, ticket, word):
+    answer = desk.post(f"/tickets/{ticket['id']}/reply", {"text": f"About your {word}: we will call."})
+
+    assert answer.status_code == 409
+    assert f'Leave out "{word.lower()}": say your ' in answer.json["detail"]
+    assert pharmacy.messages(patient, template="verbatim") == []
+
+
 def test_one_who_opted_out_is_not_texted(pharmacy, desk, patient, ticket):
     word = {"channel": "sms", "source": "letter", "at": "2026-11-23T06:00:00-08:00", "consent": "withdrawn"}
     told(pharmacy.admin.patch(f"/patients/{patient['id']}", {"consents": [word]}), 200)

@@ -279,7 +279,7 @@ def reply(ask: Ask, ticket_id: UUID, body: Words) -> Reply:
     """Text the person who told us"""
     ticket = queries.ticket_by_id(ask.session, ticket_id)
     nonce = ask.nonce or str(uuid4())
-    message = tickets.reply(ask.session, ticket, body.text, nonce, ask.by, now=ask.now)
+    message = tickets.reply(ask.session, ticket, body.text, nonce, ask.by, catalog=ask.catalog, now=ask.now)
     told = _told(ask, ticket)
     return Reply(**told.model_dump(), message=message.id, message_state=message.state)
 

@@ -322,7 +322,8 @@ def reply(number: int) -> ResponseReturnValue:
         nonce = form.get("nonce", "")
         if not nonce.isalnum():
             raise Refused("That form was damaged on its way; send it again.")
-        tickets.reply(session, row, form.get("text", ""), nonce, viewer.actor, now=now)
+        text, catalog = form.get("text", ""), runtime.current().catalog
+        tickets.reply(session, row, text, nonce, viewer.actor, catalog=catalog, now=now)
         return f"#{number}: text on its way"
 
     return _do(number, "reply", send)
