@@ -161,11 +161,11 @@ def _list(keys: Any) -> str:
 
 
 def _replies(template: Template, language: str, catalog: Catalog) -> Iterator[str]:
-    """Whether what people are expected to answer is understood against the question."""
+    """Whether what people are expected to answer, in words or by a key, is understood against the question."""
     replies = template.replies.get(language, ())
     if template.asks and template.text and not replies:
         yield f" is missing: it asks for {template.asks}, name what people will answer"
-    for reply in replies:
+    for reply in (*replies, *template.keys.get(language, {}).values()):
         if "UNKNOWN" in triage.read(reply, catalog.rules, prompt=template.asks).kinds:
             to = f" as an answer to {template.asks}" if template.asks else ""
             yield f': "{reply}" is not understood{to}: offer another word, or add it to a row of triage.toml (whole)'

@@ -222,6 +222,11 @@ def test_a_reply_that_nobody_understands_is_not_asked_for(mended):
     )
 
 
+def test_a_key_of_the_phone_stands_for_a_word_that_is_understood(mended):
+    found = mended("messages.en.toml", '[M22]\nkeys = { 1 = "ZORK", 2 = "CALL" }\n')
+    assert 'messages.en.toml: M22: replies: "ZORK" is not understood' in one(found)
+
+
 def test_a_question_says_what_it_expects(mended):
     found = mended("messages.en.toml", "[M04]\nreplies = []\n")
     assert (
