@@ -1,5 +1,6 @@
 """Catalogs that pharmacists and translators got wrong: each fault is named with its file, its key and what to write."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from notifier.catalog.grade import grade
 def mended(tmp_path: Path):
     """The faults of the shipped catalog with one file of a pharmacy's own laid over it."""
 
+    folders = (tmp_path / str(number) for number in count())
+
     def faults(name: str, content: str) -> list[str]:
-        (tmp_path / name).write_text(content, encoding="utf-8")
-        catalog.load.cache_clear()
-        return [fault.replace(f"{tmp_path}/", "") for fault in check.faults(catalog.load(tmp_path))]
+        folder = next(folders)
+        folder.mkdir()
+        (folder / name).write_text(content, encoding="utf-8")
+        return [fault.replace(f"{folder}/", "") for fault in check.faults(catalog.load(folder))]
 
     return faults
 
