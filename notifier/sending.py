@@ -1,15 +1,15 @@
 """What is due leaves once: found, claimed, sent by the edges, and its outcome and receipts recorded."""
 
 import uuid
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session, joinedload, object_session
+from sqlalchemy.orm import Session, joinedload
 
-from notifier import enrolment, journal, links, tickets
+from notifier import enrolment, journal, tickets
 from notifier.catalog import Catalog
 from notifier.core import planning, wording
 from notifier.core.failures import WORDS, Failure, failure

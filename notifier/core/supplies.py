@@ -42,7 +42,7 @@ def listing(items: Sequence[tuple[str, int]], profile: Profile, language: str, r
 def label(name: str, profile: Profile, language: str) -> str:
     """An item as a text may call it: without its size, and a drug as medicine."""
     supply = _supply(name, profile)
-    if (supply and supply.drug) or drug_in(name, None):
+    if (supply and supply.drug) or drug_in(name):
         return _MEDICINE[best_language(_MEDICINE, language)]
     return " ".join(_SIZE.sub("", plain(name)).split()).lower()[:24] or name[:24]
 
