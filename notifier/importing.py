@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, TypedDict
 
 from sqlalchemy import select
@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from notifier import enrolment
 from notifier.catalog import Catalog
 from notifier.core.states import EventState
-from notifier.core.vocabulary import EventKind, Flag
-from notifier.details import CaregiverDetails, Item, PlanDetails
+from notifier.core.vocabulary import EventKind
+from notifier.details import CaregiverDetails, PlanDetails
 from notifier.errors import Invalid, Refused
 from notifier.models import CareEvent, Site, TherapyPlan
 from notifier.patients_file import OPTIONAL, REQUIRED, Row, SiteFacts, check
@@ -114,18 +114,10 @@ def _given(row: Row, helpers: tuple[CaregiverDetails, ...]) -> dict[str, Any]:
 
 def _carried(row: Row, plan: TherapyPlan) -> PlanDetails:
     """The row's order, with what a file has no columns for as it stands."""
-    carried: dict[str, Any] = (
-        {} if row.cells.get("supplies") else {"supplies": tuple(Item(**item) for item in plan.supplies)}
-    )
-    return replace(
-        row.plan,
-        infusion_minutes=plan.infusion_minutes,
-        reminders=tuple(time.fromisoformat(text) for text in plan.reminders),
-        flags=tuple(Flag(flag) for flag in plan.flags),
-        prescriber=plan.prescriber,
-        cover_ends_on=plan.cover_ends_on,
-        **carried,
-    )
+    kept = enrolment.details_of(plan)
+    names = ["infusion_minutes", "reminders", "flags", "prescriber", "cover_ends_on"]
+    names += [] if row.cells.get("supplies") else ["supplies"]
+    return replace(row.plan, **{name: getattr(kept, name) for name in names})
 
 
 def _teach(session: Session, row: Row, plan: TherapyPlan, context: _Context) -> bool:

@@ -12,7 +12,7 @@ from notifier import answering, boxes, enrolment, journal, paging_answers, seali
 from notifier.catalog import Catalog
 from notifier.core import routing, supplies, triage
 from notifier.core.states import MOVES, EventState, InboundState, PlanState
-from notifier.core.vocabulary import Channel, Consent, EventKind, Intent, Role, Source, Urgency
+from notifier.core.vocabulary import Channel, Consent, EventKind, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, Ticket
@@ -144,6 +144,7 @@ def _act(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> No
             count = None if reading is ODD_COUNT else count
             by = contact.name
             enrolment.answer(session, told.asked, reading.kinds, count=count, by=by, catalog=catalog, now=now)
+            _fixed(session, told, now=now)
         _box(session, told, catalog=catalog, now=now)
     for need in _needs(session, told, catalog):
         ticket, is_new = tickets.open_or_append(session, need, catalog=catalog, now=now)
@@ -254,6 +255,16 @@ def _ticket_text(session: Session, told: Told) -> str:
     if told.named:
         return "\n".join([text, "Missing by the delivery's list:", *supplies.said(told.named, dict(sent))])
     return "\n".join([text, "The delivery's list:", *(f"- {name}: {count}" for name, count in sent)])
+
+
+def _fixed(session: Session, told: Told, *, now: datetime) -> None:
+    """Whether what staff closed is fixed: the answer stands on their ticket; a NO opens one that follows it."""
+    asked = told.asked
+    if asked is None or asked.prompt is not Prompt.FIXED or asked.ticket_id is None or told.contact is None:
+        return
+    said = "it is not fixed" if told.reading.ticket else "it is fixed"
+    ticket = session.get_one(Ticket, asked.ticket_id)
+    journal.note(session, ticket, "ticket.noted", now=now, by=told.contact.name, detail=f"The patient says: {said}.")
 
 
 def _box(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:

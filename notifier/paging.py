@@ -11,11 +11,12 @@ from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core import routing
 from notifier.core.states import MessageState, TicketState
-from notifier.core.vocabulary import Channel, Consent, Role, Rung, Urgency
+from notifier.core.vocabulary import Channel, Consent, Prompt, Role, Rung, Source, Urgency
 from notifier.db import add_once
 from notifier.models import AuditEvent, Contact, Escalation, Ladder, Message, OnCallShift, Site, Staff, Ticket
 
 LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
+FIXED = {"delivered", "rescheduled", "visit_arranged", "answered", "reached_advised"}  # outcomes that say it is
 PAGE_LIVES = timedelta(minutes=30)
 
 
@@ -229,6 +230,22 @@ def tell_patient(session: Session, ticket: Ticket, template: str, key: str, *, n
     if contact is None or contact.consent(contact.channel) is Consent.WITHDRAWN:
         return False
     message = to_contact(ticket, contact, key, template, now, lives=timedelta(hours=2))
+    return add_once(session, message, Message.key)[1]
+
+
+def ask_if_fixed(session: Session, ticket: Ticket, *, now: datetime) -> bool:
+    """Ask whoever told us of it whether it is fixed, now that staff say so (M29). False: it is not asked of this one.
+
+    Never of a nurse's ticket: whether somebody is well is no question for a text.
+    """
+    told_us = ticket.source in (Source.SMS, Source.VOICE) and ticket.contact_id is not None
+    contact = session.get(Contact, ticket.contact_id) if told_us else None
+    if contact is None or ticket.role is Role.NURSE or ticket.outcome not in FIXED:
+        return False
+    if contact.consent(contact.channel) is not Consent.GIVEN:
+        return False
+    message = to_contact(ticket, contact, f"fixed:{ticket.id}", "M29", now, lives=timedelta(hours=12))
+    message.prompt, message.any_hour, message.urgent = Prompt.FIXED, False, False
     return add_once(session, message, Message.key)[1]
 
 

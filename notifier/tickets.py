@@ -382,6 +382,7 @@ def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor
     if not moved:
         raise Refused(f"Ticket {ticket.number} is already resolved.")
     paging.stop(session, ticket, by.name, by.staff_id, now=now)
+    paging.ask_if_fixed(session, ticket, now=now)
 
 
 def reply(

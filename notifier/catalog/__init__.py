@@ -24,6 +24,21 @@ Table = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What sending costs, in US dollars: for estimates."""
+
+    sms_segment: float = 0.0
+    carrier_segment: float = 0.0
+    voice_minute: float = 0.0
+    words_a_minute: float = 130
+
+    @property
+    def segment(self) -> float:
+        """A segment, with what the carrier adds."""
+        return self.sms_segment + self.carrier_segment
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Messages by key, the journey, the triage rules, and the ladders that stand unless the pharmacy has its own."""
 
@@ -36,6 +51,7 @@ class Catalog:
     links: Links
     unsaid: Mapping[str, Unsaid]
     own: Path | None = None  # the pharmacy's folder, laid over ours
+    prices: Prices = Prices()
 
     def render(
         self,
@@ -101,10 +117,18 @@ def load(override: Path | None = None) -> Catalog:
     journeys, profiles = (_tables(folders, name, faults) for name in ("journeys.toml", "profiles.toml"))
     journey = read_journey(journeys, profiles, messages, faults)
     ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
+    prices = _prices(_tables(folders, "prices.toml", faults), faults)
     if faults or journey is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
     rules = load_rules(folders)
-    return Catalog(messages, journey, rules, ladders, said.languages, said.safety, links, unsaid, override)
+    return Catalog(messages, journey, rules, ladders, said.languages, said.safety, links, unsaid, override, prices)
+
+
+def _prices(table: Table, faults: list[str]) -> Prices:
+    known = Prices.__dataclass_fields__
+    wrong = [name for name, value in table.items() if name not in known or not isinstance(value, int | float)]
+    faults += [f"prices.toml: {name}: must be a number and one of {', '.join(known)}" for name in wrong]
+    return Prices(**{name: float(value) for name, value in table.items() if name not in wrong})
 
 
 # --- files --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from notifier.enrolment.plans import (
     add_plan,
     change_plan,
     count_doses,
+    details_of,
     end,
     find_plan,
     order_incomplete,
@@ -41,6 +42,7 @@ from notifier.enrolment.plans import (
     verify,
 )
 from notifier.enrolment.replanning import replan, replan_all
+from notifier.enrolment.warning import warn_of_storm
 
 __all__ = [
     "CHECKLIST",
@@ -56,6 +58,7 @@ __all__ = [
     "change_items",
     "change_plan",
     "count_doses",
+    "details_of",
     "end",
     "enrol",
     "facts_of",
@@ -79,4 +82,5 @@ __all__ = [
     "supplies_ready",
     "to_roll_forward",
     "verify",
+    "warn_of_storm",
 ]

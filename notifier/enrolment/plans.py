@@ -2,8 +2,8 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import asdict, fields
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -13,8 +13,8 @@ from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core.planning import SILENT
 from notifier.core.states import MessageState, PlanState
-from notifier.core.vocabulary import EventKind, Role, Urgency
-from notifier.details import PlanDetails
+from notifier.core.vocabulary import EventKind, Flag, Role, Urgency
+from notifier.details import Item, PlanDetails
 from notifier.enrolment import events
 from notifier.enrolment.replanning import PEOPLE, replan, replan_all
 from notifier.enrolment.telling import tell
@@ -107,6 +107,17 @@ def count_doses(session: Session, plan: TherapyPlan, left: int, *, catalog: Cata
 
 def _dose_ends(details: PlanDetails) -> datetime | None:
     return details.first_dose_at + timedelta(minutes=details.infusion_minutes) if details.infusion_minutes else None
+
+
+def details_of(plan: TherapyPlan) -> PlanDetails:
+    """A plan's row as the order that it was."""
+    same = (field.name for field in fields(PlanDetails))
+    return PlanDetails(
+        **{name: getattr(plan, name) for name in same if name not in ("supplies", "reminders", "flags")},
+        supplies=tuple(Item(**item) for item in plan.supplies),
+        reminders=tuple(time.fromisoformat(hour) for hour in plan.reminders),
+        flags=tuple(Flag(flag) for flag in plan.flags),
+    )
 
 
 def columns(details: PlanDetails) -> dict[str, Any]:

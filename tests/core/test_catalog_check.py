@@ -334,7 +334,7 @@ def test_people_read_how_to_end_the_texts_on_joining_on_asking_and_each_month(me
     found = mended("messages.en.toml", f'[M01]\ntext = "{{brand}}: Welcome. {note} Reply HELP for help."\n')
     assert "messages.en.toml: M01: text: say how to end the texts, such as: STOP to end" in found
     found = mended("messages.es.toml", '["M14.stop"]\ntext = "{brand}: ¿Como esta? BIEN o MAL. {phone}. 911."\n')
-    assert any(fault.startswith("journeys.toml: check_in: no step says at least every 31 days") for fault in found)
+    assert any(fault.startswith("journeys.toml: check_in: no step says once a month") for fault in found)
 
 
 def test_a_setting_that_is_not_ours_stops_the_start(tmp_path):

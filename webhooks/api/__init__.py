@@ -13,7 +13,7 @@ from webhooks.api.problems import Trouble
 from webhooks.limits import limiter
 
 # Each puts its calls into the table, in the order in which the docs show them.
-from webhooks.api import patients, plans, events, messages, tickets, openapi  # isort: skip  # noqa: F401
+from webhooks.api import patients, plans, events, messages, rehearsal, warnings, tickets, openapi  # isort: skip  # noqa: F401
 
 __all__ = ["bp", "problem"]
 

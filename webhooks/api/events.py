@@ -14,6 +14,7 @@ from notifier.errors import Refused
 from webhooks.api.calls import Answer, Ask, call
 from webhooks.api.fields import Asked, ExternalId, Instant, Told, When, absent
 from webhooks.api.plans import Item
+from webhooks.api.problems import problem
 from webhooks.api.same import must_equal
 
 DELIVERIES, EDUCATION, EVENTS = "Deliveries", "Education", "Events"
@@ -262,10 +263,15 @@ def _event(row: models.CareEvent) -> Event:
     body=NewEvent,
     answers=Event,
     status=201,
+    also={409: "A first dose is not booked before the order is verified; a coordinator has a ticket."},
 )
-def schedule_event(ask: Ask, plan_id: UUID, body: NewEvent) -> Event:
+def schedule_event(ask: Ask, plan_id: UUID, body: NewEvent) -> Event | Answer:
     """Set a dose, a visit, a draw or a pickup; a plan has one first dose, which is moved"""
     plan = queries.plan(ask.session, plan_id)
+    if EventKind(body.kind) is EventKind.FIRST_DOSE and plan.verified_at is None:
+        missing = [name for name in enrolment.CHECKLIST if not plan.checklist.get(name)]
+        enrolment.order_incomplete(ask.session, plan, missing, **ask.doing)
+        return Answer(problem(409, "Verify the order first: a coordinator's ticket says what is missing."), 409)
     event = enrolment.schedule_event(ask.session, plan, EventKind(body.kind), body.at, body.ends_at, **ask.doing)
     return _event(event)
 

@@ -28,10 +28,15 @@ class ConsentWord(Asked):
     source: Annotated[Name, StringConstraints(max_length=200)] = Field(examples=["intake form v3"])
     at: When
     consent: Literal["given", "withdrawn"] = "given"
+    wording: Annotated[Name, StringConstraints(max_length=60)] | None = Field(
+        None, description="the version of what the person read or heard before, such as that of the safety note"
+    )
 
 
 def _consent_details(words: Iterable[ConsentWord]) -> tuple[ConsentDetails, ...]:
-    return tuple(ConsentDetails(word.channel, word.source, word.at, Consent(word.consent)) for word in words)
+    return tuple(
+        ConsentDetails(word.channel, word.source, word.at, Consent(word.consent), word.wording) for word in words
+    )
 
 
 class NewCaregiver(Asked):
@@ -128,6 +133,7 @@ class Consented(Told):
     channel: Channel
     consent: Consent
     source: str
+    wording: str | None
     at: Instant
 
 
@@ -293,6 +299,6 @@ def _caregiver(row: models.Contact, consents: Consents) -> Caregiver:
 
 def _words(row: models.Contact, consents: Consents) -> list[Consented]:
     return [
-        Consented(channel=word.channel, consent=word.consent, source=word.source, at=word.at)
+        Consented(channel=word.channel, consent=word.consent, source=word.source, wording=word.wording, at=word.at)
         for word in consents.get(row.id, ())
     ]

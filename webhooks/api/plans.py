@@ -1,7 +1,8 @@
 """Therapy plans: received, verified, paused, resumed, ended."""
 
+from dataclasses import replace
 from datetime import time
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -14,7 +15,19 @@ from notifier.details import PlanDetails
 from notifier.errors import Invalid, Refused
 from webhooks.api import pages
 from webhooks.api.calls import Answer, Ask, call
-from webhooks.api.fields import Asked, Day, ExternalId, Instant, LocalTime, Name, Nothing, Text, Told, When
+from webhooks.api.fields import (
+    Asked,
+    Day,
+    ExternalId,
+    Instant,
+    LocalTime,
+    Name,
+    Nothing,
+    Text,
+    Told,
+    When,
+    absent,
+)
 from webhooks.api.problems import in_body, invalid
 from webhooks.api.same import must_equal
 
@@ -75,6 +88,38 @@ class NewPlan(Asked):
         )
 
 
+class PlanChange(Asked):
+    """What is to change of an order; what is left out stays. Reminders count in the time zone where the patient is."""
+
+    storage: Storage = absent()
+    administration: Administration = absent()
+    doses_per_day: Annotated[int, Field(ge=1, le=24)] = absent()
+    ends_on: Day = absent()
+    supplies: list[Item] = absent()
+    infusion_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60)
+    reminders: list[LocalTime] = absent()
+    flags: list[Flag] = absent()
+    prescriber: Name | None = None
+    cover_ends_on: Day | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Only what the caller named, as a PlanDetails holds it."""
+        given = self.given()
+        if "supplies" in given:
+            given["supplies"] = tuple(item.details() for item in self.supplies)
+        if "reminders" in given:
+            given["reminders"] = tuple(time.fromisoformat(hour) for hour in self.reminders)
+        if "flags" in given:
+            given["flags"] = tuple(self.flags)
+        return given
+
+
+class Count(Asked):
+    """How many doses are left at the patient's home."""
+
+    left: int = Field(ge=0, le=10_000)
+
+
 class Checklist(Asked):
     """What a pharmacist or a nurse has checked: each of the five must be true."""
 
@@ -130,6 +175,9 @@ class Plan(Told):
     paused_until: Instant | None
     verified_at: Instant | None
     checklist: dict[str, bool]
+    supplies_ready_at: Instant | None
+    doses_left: int | None = Field(description="by the last count")
+    counted_at: Instant | None
     created_at: Instant
 
 
@@ -144,7 +192,8 @@ def told(row: models.TherapyPlan) -> Plan:
     """A plan as the API tells it."""
     same = (
         "id external_id therapy line storage administration first_dose_at doses_per_day ends_on infusion_minutes "
-        "reminders prescriber cover_ends_on state why paused_until verified_at checklist created_at"
+        "reminders prescriber cover_ends_on state why paused_until verified_at checklist supplies_ready_at "
+        "doses_left counted_at created_at"
     )
     return Plan(
         **{name: getattr(row, name) for name in same.split()},
@@ -244,4 +293,28 @@ def end(ask: Ask, plan_id: UUID, body: End) -> Plan:
     """End the therapy: nothing more is said about it"""
     plan = queries.plan(ask.session, plan_id)
     enrolment.end(ask.session, plan, body.reason, deceased=body.deceased, **ask.doing)
+    return told(plan)
+
+
+@call("PATCH", "/plans/<uuid:plan_id>", Scope.WRITE, tag=TAG, body=PlanChange, answers=Plan)
+def change(ask: Ask, plan_id: UUID, body: PlanChange) -> Plan:
+    """Change an order; where a dose is given another way, the patient is asked to wait for a call"""
+    plan = queries.plan(ask.session, plan_id)
+    enrolment.change_plan(ask.session, plan, replace(enrolment.details_of(plan), **body.changes()), **ask.doing)
+    return told(plan)
+
+
+@call("POST", "/plans/<uuid:plan_id>/supplies_ready", Scope.WRITE, tag=TAG, body=Nothing, answers=Plan)
+def supplies_ready(ask: Ask, plan_id: UUID, body: Nothing) -> Plan:
+    """Say that what the plan needs is being packed"""
+    plan = queries.plan(ask.session, plan_id)
+    enrolment.supplies_ready(ask.session, plan, **ask.doing)
+    return told(plan)
+
+
+@call("POST", "/plans/<uuid:plan_id>/doses", Scope.WRITE, tag=TAG, body=Count, answers=Plan)
+def count_doses(ask: Ask, plan_id: UUID, body: Count) -> Plan:
+    """Tell how many doses are left: when they run out follows from it"""
+    plan = queries.plan(ask.session, plan_id)
+    enrolment.count_doses(ask.session, plan, body.left, **ask.doing)
     return told(plan)
