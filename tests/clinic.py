@@ -397,6 +397,19 @@ class Clinic:
         """The nurse gave the first dose."""
         self._done(patient, EventKind.FIRST_DOSE)
 
+    def does(self, verb: Any, row: Any, *args: Any, **given: Any) -> Any:
+        """Cora does something to a row (a patient, a plan, an event) with a verb of enrolment."""
+        with runtime.transaction() as session:
+            found = session.get_one(type(row), row.id)
+            done = verb(session, found, *args, catalog=runtime.current().catalog, by="Cora", now=self.now, **given)
+        self.world.settle()
+        return done
+
+    def event(self, patient: PatientPerson, kind: str, at: str, ends: str | None = None) -> CareEvent:
+        """A dose, a visit, a draw or a pickup is set (local)."""
+        until = patient.local(ends) if ends else None
+        return self.does(enrolment.schedule_event, patient.plan, EventKind(kind), patient.local(at), until)
+
     # --- looking and meddling ---
 
     def contact(self, patient: PatientPerson) -> Contact:
