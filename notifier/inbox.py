@@ -191,7 +191,8 @@ def _needs(session: Session, told: Told, catalog: Catalog) -> list[tickets.Need]
     reading, route, contact = told.reading, told.route, told.contact
     if not reading.ticket and not told.opts_out:
         return []
-    rows = [catalog.rules.rows[kind] for kind in reading.kinds]
+    again = told.asked is not None and told.asked.prompt is Prompt.FIXED  # whose it was, and nobody else's
+    rows = [] if again else [catalog.rules.rows[kind] for kind in reading.kinds]
     text = _ticket_text(session, told)
     return [
         tickets.Need(

@@ -10,10 +10,21 @@ from sqlalchemy.orm import Session
 from notifier import journal
 from notifier.catalog import Catalog
 from notifier.core import routing
-from notifier.core.states import MessageState, TicketState
+from notifier.core.states import MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Consent, Prompt, Role, Rung, Source, Urgency
 from notifier.db import add_once
-from notifier.models import AuditEvent, Contact, Escalation, Ladder, Message, OnCallShift, Site, Staff, Ticket
+from notifier.models import (
+    AuditEvent,
+    Contact,
+    Escalation,
+    Ladder,
+    Message,
+    OnCallShift,
+    Site,
+    Staff,
+    TherapyPlan,
+    Ticket,
+)
 
 LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
 FIXED = {"delivered", "rescheduled", "visit_arranged", "answered", "reached_advised"}  # outcomes that say it is
@@ -244,6 +255,12 @@ def ask_if_fixed(session: Session, ticket: Ticket, *, now: datetime) -> bool:
         return False
     if contact.consent(contact.channel) is not Consent.GIVEN:
         return False
+    resting = select(TherapyPlan.id).where(
+        TherapyPlan.patient_id == contact.patient_id,
+        TherapyPlan.state.in_((PlanState.PAUSED, PlanState.DECEASED)),
+    )
+    if session.scalars(resting.limit(1)).first() is not None:
+        return False  # nobody asks in a house where somebody is in hospital, or has died
     message = to_contact(ticket, contact, f"fixed:{ticket.id}", "M29", now, lives=timedelta(hours=12))
     message.prompt, message.any_hour, message.urgent = Prompt.FIXED, False, False
     return add_once(session, message, Message.key)[1]

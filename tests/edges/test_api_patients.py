@@ -23,7 +23,13 @@ def test_a_pharmacys_system_enrols_ana_and_finds_her_by_its_own_id(pharmacy):
     assert found == {"items": [enrolled], "next": None}
     assert told(pharmacy.admin.get(f"/patients/{enrolled['id']}"), 200) == enrolled
     assert enrolled["consents"] == [
-        {"channel": "sms", "consent": "given", "source": "intake form v3", "at": "2026-11-20T17:12:00Z"}
+        {
+            "channel": "sms",
+            "consent": "given",
+            "source": "intake form v3",
+            "wording": None,
+            "at": "2026-11-20T17:12:00Z",
+        }
     ]
     assert [(who["name"], who["language"], who["receives"]) for who in enrolled["caregivers"]] == [
         ("Bea Ruiz", "en", ["delivery"])
@@ -181,7 +187,9 @@ def test_what_a_change_does_not_name_stays(pharmacy):
 
     changed = told(pharmacy.admin.patch(f"/patients/{patient['id']}", {"phone": "+15035550177"}), 200)
 
+    carried = changed.pop("consents")[len(patient.pop("consents")) :]
     assert changed == {**patient, "phone": "+15035550177"}
+    assert [word["source"][:28] for word in carried] == ["carried over to a new number"]
 
 
 def test_a_caregiver_who_is_left_out_of_the_new_list_is_told_nothing_more(pharmacy):
