@@ -1,10 +1,24 @@
 """Engine and sessions, the column types for instants and sealed text, and birth that happens once."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, LargeBinary, create_engine, event, select
+import psycopg
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    LargeBinary,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -111,3 +125,40 @@ def add_once(session: Session, row: Row, by: InstrumentedAttribute[Any]) -> tupl
     except IntegrityError:
         return session.scalars(select(cls).where(by == value)).one(), False
     return row, True
+
+
+MANY = 50  # rows from which on COPY pays
+
+
+def insert_many(session: Session, cls: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns, by COPY where there are many of them and PostgreSQL takes them.
+
+    Defaults that a row does not name are filled in. Raises IntegrityError.
+    """
+    if session.get_bind().dialect.name != "postgresql" or len(rows) < MANY:
+        # One statement for all, whether or not a row has a value in each column.
+        session.execute(insert(cls), rows, execution_options={"render_nulls": True})
+        return
+    table, dialect = cast(Table, cls.__table__), session.get_bind().dialect
+    named = [column for column in table.columns if column.name in rows[0]]
+    defaults = [column for column in table.columns if column.default is not None and column.name not in rows[0]]
+    columns = [(column, column.type.bind_processor(dialect)) for column in (*named, *defaults)]
+    quoted = ", ".join(f'"{column.name}"' for column, _ in columns)
+    connection = session.connection().connection.driver_connection
+    assert connection is not None
+    try:
+        with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({quoted}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row([_bound(column, processor, row) for column, processor in columns])
+    except psycopg.IntegrityError as error:
+        raise IntegrityError(None, None, error) from None
+
+
+def _bound(column: Column[Any], processor: Any, row: Mapping[str, Any]) -> Any:
+    """A value as the driver takes it."""
+    if column.name in row:
+        value = row[column.name]
+    else:
+        default: Any = column.default
+        value = default.arg(None) if default.is_callable else default.arg
+    return processor(value) if processor and value is not None else value

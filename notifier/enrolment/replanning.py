@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
 from notifier import journal
@@ -16,6 +16,7 @@ from notifier.core import planning
 from notifier.core.journey import Draft, Layout, PlanFacts
 from notifier.core.journey import Watch as Alarm
 from notifier.core.states import MessageState, PlanState, WatchState
+from notifier.db import insert_many
 from notifier.enrolment.facts import facts_of_all, places_on_phones, recipient
 from notifier.models import Contact, Message, Patient, TherapyPlan, Watch
 
@@ -204,29 +205,31 @@ class _Settling:
                     self.session, row, MessageState.PLANNED, now=self.now, by=self.by, **columns
                 )
         if rows:
-            # One statement for all, whether or not a row has a prompt or an event.
-            self.session.execute(insert(Message), rows, execution_options={"render_nulls": True})
+            insert_many(self.session, Message, rows)
 
     def _watch(self) -> None:
         keys = [alarm.key for alarm, _ in self.alarms]
         known = {row.key: row for row in self.session.scalars(select(Watch).where(Watch.key.in_(keys)))} if keys else {}
+        born: list[dict[str, Any]] = []
         for alarm, plan in self.alarms:
             row = known.get(alarm.key)
             if row is None:
-                self.session.add(
-                    Watch(
-                        key=alarm.key,
-                        plan_id=plan.id,
-                        patient_id=plan.patient_id,
-                        step=alarm.step,
-                        due_at=alarm.due_at,
-                        created_at=self.now,
-                    )
+                born.append(
+                    {
+                        "key": alarm.key,
+                        "plan_id": plan.id,
+                        "patient_id": plan.patient_id,
+                        "step": alarm.step,
+                        "due_at": alarm.due_at,
+                        "created_at": self.now,
+                    }
                 )
             elif row.state is WatchState.SETTLED:
                 journal.advance(
                     self.session, row, WatchState.WAITING, now=self.now, by=self.by, due_at=max(alarm.due_at, self.now)
                 )
+        if born:
+            insert_many(self.session, Watch, born)
 
 
 def _why(row: Message, facts: PlanFacts | None) -> str:
