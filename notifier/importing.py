@@ -19,6 +19,7 @@ from notifier.patients_file import OPTIONAL, REQUIRED, Row, SiteFacts, check
 from notifier.sheet import Fault, read
 
 BY = "import"
+TOGETHER = 200  # rows whose plans are planned at once
 # What the verbs call a thing, and the column that told it.
 _COLUMNS = {"caregivers": "caregiver_phone", "window_end": "delivery_to", "external_id": "plan_id"}
 
@@ -41,19 +42,28 @@ def load(session: Session, data: bytes, *, catalog: Catalog, now: datetime, by: 
     rows, faults = check(sheet, sites, catalog.languages)
     helpers = _helpers(rows)
     loaded = unchanged = 0
-    for row in rows:
-        try:
-            with session.begin_nested():  # a row never loads in part
-                new = _load(session, row, helpers[row.patient.site, row.patient.external_id], catalog, by, now)
-        except Invalid as error:
-            faults += [Fault(row.line, _COLUMNS.get(name, name), reason) for name, reason in error.fields.items()]
-        except Refused as error:
-            faults.append(Fault(row.line, "plan_id", str(error)))
-        else:
-            loaded, unchanged = loaded + new, unchanged + (not new)
+    for start in range(0, len(rows), TOGETHER):
+        with enrolment.together(session, catalog=catalog, now=now, by=by) as waiting:
+            for row in rows[start : start + TOGETHER]:
+                others = dict(waiting)
+                try:
+                    with session.begin_nested():  # a row never loads in part
+                        new = _load(session, row, helpers[row.patient.site, row.patient.external_id], catalog, by, now)
+                except (Invalid, Refused) as error:
+                    faults += _faults(row, error)
+                    waiting.clear()
+                    waiting.update(others)
+                else:
+                    loaded, unchanged = loaded + new, unchanged + (not new)
     faults.sort(key=lambda fault: fault.line)
     refused = len({fault.line for fault in faults})
     return Result(loaded, refused, unchanged, tuple(faults), sheet.ignored_columns)
+
+
+def _faults(row: Row, error: Invalid | Refused) -> list[Fault]:
+    if isinstance(error, Refused):
+        return [Fault(row.line, "plan_id", str(error))]
+    return [Fault(row.line, _COLUMNS.get(name, name), reason) for name, reason in error.fields.items()]
 
 
 def _helpers(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[CaregiverDetails, ...]]:

@@ -41,7 +41,7 @@ from notifier.enrolment.plans import (
     to_roll_forward,
     verify,
 )
-from notifier.enrolment.replanning import replan, replan_all
+from notifier.enrolment.replanning import replan, replan_all, together
 from notifier.enrolment.warning import warn_of_storm
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "set_event",
     "supplies_ready",
     "to_roll_forward",
+    "together",
     "verify",
     "warn_of_storm",
 ]

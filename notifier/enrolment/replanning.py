@@ -2,7 +2,8 @@
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from notifier.enrolment.facts import facts_of_all, places_on_phones, recipient
 from notifier.models import Contact, Message, Patient, TherapyPlan, Watch
 
 PEOPLE = (selectinload(TherapyPlan.patient).selectinload(Patient.contacts),)  # whom many plans need, read at once
+LATER = "plans that wait to be replanned"  # in a session's own notes
 FALLBACK = "fallback:"  # the calls that took a failed text's place: nobody's plan, but silenced with it
 
 
@@ -33,6 +35,10 @@ def replan_all(
     session: Session, plans: Sequence[TherapyPlan], *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM
 ) -> None:
     """The same for many plans, with the ledger asked once for all of them."""
+    waiting = session.info.get(LATER)
+    if waiting is not None:
+        waiting |= {plan.id: plan for plan in plans}
+        return
     if not plans:
         return
     session.flush()
@@ -52,6 +58,20 @@ def replan_all(
         settling.messages(layout.messages, layout.left_out, rows, plan.patient, plan, facts)
         settling.watches(layout.watches, alarms[plan.id], plan)
     settling.finish()
+
+
+@contextmanager
+def together(
+    session: Session, *, catalog: Catalog, now: datetime, by: str = journal.SYSTEM
+) -> Iterator[dict[uuid.UUID, TherapyPlan]]:
+    """Within it plans wait to be replanned, in what it gives; at its end all of them are, once and together."""
+    waiting: dict[uuid.UUID, TherapyPlan] = {}
+    session.info[LATER] = waiting
+    try:
+        yield waiting
+    finally:
+        del session.info[LATER]
+    replan_all(session, list(waiting.values()), catalog=catalog, now=now, by=by)
 
 
 def _laid_out(
