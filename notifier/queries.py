@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from notifier.core.states import InboundState, MessageState, TicketState
+from notifier.core.states import InboundState, MessageState, TicketState, WatchState
 from notifier.core.vocabulary import EventKind, Role, Urgency
 from notifier.errors import Missing
 from notifier.models import (
@@ -27,6 +27,7 @@ from notifier.models import (
     Staff,
     TherapyPlan,
     Ticket,
+    Watch,
 )
 from notifier.sealing import lookup
 
@@ -458,6 +459,10 @@ def lateness(session: Session, now: datetime) -> Lateness:
     escalation = session.scalar(
         select(func.min(Ticket.escalate_at)).where(Ticket.state == TicketState.OPEN, Ticket.escalate_at <= now)
     )
+    untold = session.scalar(
+        select(func.min(Watch.due_at)).where(Watch.state == WatchState.WAITING, Watch.due_at <= now)
+    )
+    escalation = min(filter(None, (escalation, untold)), default=None)
     inbound = session.scalar(
         select(func.min(Inbound.received_at)).where(Inbound.state == InboundState.RECEIVED, Inbound.received_at <= now)
     )
