@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from jobs import tasks
+from jobs import drain, tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import clock, inbox, paging, tickets, watching
-from notifier.core.states import MessageState
+from notifier import clock, inbox, paging, sending, tickets, watching
 from notifier.db import add_once
-from notifier.models import Leader, Message
+from notifier.models import Leader
 from notifier.runtime import reading, transaction
+from notifier.sending import receipts
 
 TICK = 1.0
 LEASE = timedelta(seconds=10)  # another takes over within 15 s
@@ -58,23 +58,15 @@ def tick() -> None:
         unread = bool(inbox.waiting(session, limit=1))
         climbing = bool(paging.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
         climbing = climbing or bool(watching.due(session, now, limit=1))
-        urgent, bulk = due_counts(session)
+        urgent = sending.any_urgent(session, now=now)
+        bulk = bool(sending.lanes(session, now=now))
+        told = receipts.waiting(session, real_now=clock.real())
+    if told and not ring("settle_receipts", queue=BULK):
+        tasks.settle_receipts()
     if (unread or climbing or urgent) and not ring("dispatch"):
         tasks.dispatch()
     if bulk and waiting(BULK) == 0:
         ring("drain_bulk", queue=BULK)
-
-
-def due_counts(session: Session) -> tuple[int, int]:
-    """How many urgent and how many other messages are due now."""
-    rows = dict(
-        session.execute(
-            select(Message.urgent, func.count())
-            .where(Message.state == MessageState.PLANNED, Message.due_at <= clock.now())
-            .group_by(Message.urgent)
-        ).all()
-    )
-    return rows.get(True, 0), rows.get(False, 0)
 
 
 class Every:
@@ -131,6 +123,7 @@ def run() -> None:
         except Exception as error:  # noqa: BLE001  a fault about one row must not stop the clock for all the others
             log.error("a tick failed: %s", tasks.where(error))
         stop.wait(max(0.0, TICK - (time.monotonic() - began)))
+    drain.calls.end()
     try:
         step_down(holder)
     except SQLAlchemyError as error:

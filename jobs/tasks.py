@@ -2,75 +2,25 @@
 
 import functools
 import logging
-import time
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from rq.timeouts import BaseTimeoutException
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
-from sqlalchemy.orm import Session
-
-from jobs import links
+from jobs import drain, links
+from jobs.drain import drain_urgent
+from jobs.faults import NOT_NOW, JobFailed, each, job, where
 from jobs.queue import BULK, ring
 from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets, watching
 from notifier.core.vocabulary import Channel
-from notifier.provider import Accepted, Order, Outcome, Seen, Unavailable, Unreachable
+from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, transaction
+from notifier.sending import receipts
 
-THREADS = 32
+__all__ = ["JobFailed", "each", "where"]
+BATCH = 500
 PLANS = 200  # rolled forward in one transaction
-# The time is up, the database is away or busy, or Twilio is away: no row is at fault.
-NOT_NOW = (BaseTimeoutException, OperationalError, InterfaceError, NoConnection, Unreachable)
-DRAIN_SECONDS = 5.0  # then a job rings for another and ends: with the last calls it is over before a stop is forced
 log = logging.getLogger(__name__)
-
-
-class JobFailed(Exception):
-    """What went wrong and where, without a word of anybody's: RQ keeps this in Redis."""
-
-
-def where(error: BaseException) -> str:
-    """The kind of an error and the line that raised it; its message may quote a patient and is left out."""
-    if isinstance(error, JobFailed):
-        return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {last.name} ({last.filename.rsplit('/', 1)[-1]}:{last.lineno})"
-
-
-def job(do: Callable[..., None]) -> Callable[..., None]:
-    """A function as a job: its errors reach the log and Redis without their words."""
-
-    @functools.wraps(do)
-    def safely(*ids: str) -> None:
-        try:
-            do(*ids)
-        except BaseTimeoutException:
-            raise
-        except Exception as error:  # noqa: BLE001  raised again, stripped
-            raise JobFailed(where(error)) from None
-
-    return safely
-
-
-def each(do: Callable[[Any], object], rows: Iterable[object]) -> None:
-    """Do it for every row. One that fails stands in nobody's way: the others are done first, then the job fails."""
-    faults = []
-    for row in rows:
-        try:
-            do(row)
-        except NOT_NOW:
-            raise
-        except Exception as error:  # noqa: BLE001  raised below, stripped
-            faults.append(where(error))
-            log.error("passed over by %s: %s %s", do.__name__, row if isinstance(row, UUID) else "", faults[-1])
-    if faults:
-        raise JobFailed("; ".join(faults))
 
 
 @job
@@ -142,107 +92,36 @@ def _escalate(ticket_id: UUID) -> None:
         paging.escalate(session, ticket, catalog=current().catalog, now=clock.now())
 
 
-def drain_urgent() -> None:
-    """Send every urgent message that is due."""
-    _drain(urgent=True)
-
-
 @job
 def drain_bulk() -> None:
     """Send every other message that is due, for a while; then ring for another to go on."""
-    if not _drain(urgent=False):
+    if not drain.drain_bulk():
         ring("drain_bulk", queue=BULK)
 
 
-def _drain(*, urgent: bool) -> bool:
-    """Send until nothing is due (True) or the time is up (False). Threads call Twilio; this one keeps the books.
-
-    One call that hangs holds one thread, and nobody else.
-    """
-    end = time.monotonic() + DRAIN_SECONDS
-    calls: dict[Future[Outcome], Order] = {}
-    with ThreadPoolExecutor(THREADS) as threads:
-        while True:
-            free, orders = THREADS - len(calls), None
-            if free >= THREADS // 4 and time.monotonic() < end:
-                lease_ends = time.monotonic() + current().settings.send_lease_seconds
-                orders = _claim(urgent=urgent, limit=free)
-                calls |= {threads.submit(_send, order, lease_ends): order for order in orders or ()}
-            if not calls:
-                if orders is None:
-                    return time.monotonic() < end
-                continue
-            done, _ = wait(calls, timeout=1, return_when=FIRST_COMPLETED)
-            _record({UUID(calls.pop(call).attempt_id): call.result() for call in done})
-
-
-def _send(order: Order, lease_ends: float) -> Outcome:
-    if time.monotonic() > lease_ends:  # this process was frozen: others may have settled this one since
-        return Unavailable("held too long")
-    return current().twilio.send(order)  # no transaction is open here
-
-
-def _record(outcomes: Mapping[UUID, Outcome]) -> None:
-    """What was taken in one transaction; the rest, from which tickets may follow, each in its own."""
-    taken = {attempt: outcome for attempt, outcome in outcomes.items() if isinstance(outcome, Accepted)}
-    _record_together(taken)
-    with suppress(JobFailed):  # logged; its lease runs out, and it is settled as a doubt
-        each(_record_together, [{attempt: outcome} for attempt, outcome in outcomes.items() if attempt not in taken])
-
-
-def _record_together(outcomes: Mapping[UUID, Outcome]) -> None:
-    if outcomes:
+@job
+def settle_receipts() -> None:
+    """What Twilio told of messages since: those that only move forward together, the others each by itself."""
+    while True:
         with transaction() as session:
-            sending.record_outcomes(
-                session,
-                outcomes,
-                catalog=current().catalog,
-                now=clock.now(),
-                real_now=clock.real(),
-                pace=clock.speed(),
-            )
+            batch = receipts.settle(session, now=clock.now(), real_now=clock.real(), limit=BATCH)
+        each(_settle_receipt, batch.apart)
+        if batch.apart:
+            ring("dispatch")  # a call may have taken a text's place, or a ticket been opened
+        if batch.looked_at < BATCH:
+            return
 
 
-def _claim(*, urgent: bool, limit: int) -> list[Order] | None:
-    """A batch of orders, claimed in a committed transaction. None: nothing is due."""
-    ids: Sequence[UUID] = ()
+def _settle_receipt(receipt_id: int) -> None:
     try:
         with transaction() as session:
-            ids = sending.due(session, urgent=urgent, now=clock.now(), limit=limit)
-            orders = _claim_all(session, ids)
+            receipts.settle_one(session, receipt_id, catalog=current().catalog, now=clock.now(), pace=clock.speed())
     except NOT_NOW:
         raise
-    except Exception as error:  # noqa: BLE001  one of them is at fault: each by itself, so that the others leave
-        log.error("a batch could not be claimed: %s", where(error))
-        orders = [order for message_id in ids for order in _claim_apart(message_id)]
-    return orders if ids else None
-
-
-def _claim_all(session: Session, ids: Sequence[UUID]) -> list[Order]:
-    settings = current().settings
-    return sending.claim_all(
-        session,
-        ids,
-        catalog=current().catalog,
-        public_base_url=settings.public_base_url,
-        now=clock.now(),
-        real_now=clock.real(),
-        lease=timedelta(seconds=settings.send_lease_seconds),
-    )
-
-
-def _claim_apart(message_id: UUID) -> list[Order]:
-    """One message alone; one that we cannot make ready is put off, and expires in the end as any other would."""
-    try:
+    except Exception:
         with transaction() as session:
-            return _claim_all(session, [message_id])
-    except NOT_NOW:
+            receipts.put_off(session, receipt_id, real_now=clock.real())
         raise
-    except Exception as error:  # noqa: BLE001  logged and journalled, stripped
-        log.error("message %s could not be made ready: %s", message_id, where(error))
-        with transaction() as session:
-            sending.put_off(session, message_id, where(error), now=clock.now(), pace=clock.speed())
-        return []
 
 
 @job

@@ -9,6 +9,7 @@ import time
 
 from rq import Queue, SimpleWorker
 
+from jobs.drain import calls
 from jobs.queue import BULK, URGENT, connection, waiting
 from notifier.runtime import current
 
@@ -33,7 +34,10 @@ def work(queue: str) -> None:
         maintenance_interval=30,
         job_monitoring_interval=5,
     )
-    worker.work(logging_level="WARNING")
+    try:
+        worker.work(logging_level="WARNING")
+    finally:
+        calls.end()  # what Twilio was asked is written down first
 
 
 def supervise(processes: int) -> None:

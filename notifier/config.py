@@ -35,6 +35,7 @@ class Settings:
     log_format: str = "json"
     send_lease_seconds: float = 60.0  # how long a worker may hold a message that it is sending
     uncertain_looks: tuple[float, ...] = (5.0, 60.0, 180.0)  # seconds after a lost answer at which Twilio is asked
+    tmobile_daily_cap: int = 0  # segments a day from one sender, by the carrier's limit; 0: none
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -64,6 +65,7 @@ class Settings:
             log_format=env.get("LOG_FORMAT") or "json",
             send_lease_seconds=(_numbers(env, "SEND_LEASE_SECONDS", wrong) or (60.0,))[0],
             uncertain_looks=_numbers(env, "UNCERTAIN_LOOKS", wrong) or (5.0, 60.0, 180.0),
+            tmobile_daily_cap=_whole(env, "TMOBILE_DAILY_CAP", wrong),
         )
         wrong += settings.faults()
         if value := env.get("NOTIFIER_CLOCK"):
@@ -117,6 +119,14 @@ def _numbers(env: Mapping[str, str], name: str, wrong: list[str]) -> tuple[float
     if any(number <= 0 for number in found) or list(found) != sorted(found):
         wrong.append(f"{name} must be seconds, such as 5 or 5,60,180")
     return found
+
+
+def _whole(env: Mapping[str, str], name: str, wrong: list[str]) -> int:
+    value = env.get(name, "").strip() or "0"
+    if not value.isdigit():
+        wrong.append(f"{name} must be a whole number, such as 2000; 0 is no limit")
+        return 0
+    return int(value)
 
 
 def _is_web_address(url: str) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     LargeBinary,
+    String,
     Table,
     create_engine,
     event,
@@ -20,7 +21,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from notifier import sealing
@@ -77,6 +80,25 @@ class SealedJSON(TypeDecorator[Any]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(sealing.keyring().open(bytes(value)))
+
+
+class written(FunctionElement[str]):
+    """An id as Python writes it, in SQL: SQLite keeps it without its hyphens."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(written)
+def _written(element: Any, compiler: Any, **given: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **given)} AS VARCHAR)"
+
+
+@compiles(written, "sqlite")
+def _written_in_sqlite(element: Any, compiler: Any, **given: Any) -> str:
+    column = compiler.process(element.clauses, **given)
+    parts = (f"substr({column}, {start}, {size})" for start, size in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)))
+    return "(" + " || '-' || ".join(parts) + ")"
 
 
 def connect(url: str) -> Engine:

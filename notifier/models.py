@@ -306,6 +306,22 @@ class Message(Base):
             postgresql_where=text("state IN ('sending', 'uncertain', 'sent')"),
             sqlite_where=text("state IN ('sending', 'uncertain', 'sent')"),
         ),
+        Index(
+            "message_due_in_lane",
+            "site_key",
+            "channel",
+            "due_at",
+            "template",
+            postgresql_where=text("state = 'planned' AND NOT urgent"),
+            sqlite_where=text("state = 'planned' AND urgent = 0"),
+        ),
+        Index(
+            "message_due_urgent",
+            "due_at",
+            "template",
+            postgresql_where=text("state = 'planned' AND urgent"),
+            sqlite_where=text("state = 'planned' AND urgent = 1"),
+        ),
         Index("message_by_patient", "patient_id", "due_at"),
         Index("message_by_ticket", "ticket_id"),
         Index("message_by_recipient", "to_hash", "due_at"),
@@ -399,6 +415,32 @@ class Watch(Base):
     due_at: Mapped[datetime] = mapped_column(Instant)
     ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     created_at: Mapped[datetime] = mapped_column(Instant)
+class Receipt(Base):
+    """A status callback as it came in; it goes once it is settled, so that few stand here."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (Index("receipt_by_sid", "provider_sid"), Index("receipt_to_settle", "look_at"))
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    attempt_id: Mapped[uuid.UUID | None]  # as its address says; no foreign key, for we may know no such attempt
+    provider_sid: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(24))
+    error_code: Mapped[int | None]
+    answered_by: Mapped[str | None] = mapped_column(String(24))
+    came_at: Mapped[datetime] = mapped_column(Instant)
+    look_at: Mapped[datetime | None] = mapped_column(Instant)  # real time; none: of nothing we know, until its SID is
+
+
+class SenderStop(Base):
+    """A sender of ours that cannot send until somebody mends it: tried again now and then."""
+
+    __tablename__ = "sender_stop"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)  # of its lane; "account": all of them
+    code: Mapped[int]
+    since: Mapped[datetime] = mapped_column(Instant)
+    until: Mapped[datetime] = mapped_column(Instant)  # when one message may try again
+    tries: Mapped[int] = mapped_column(default=0)
 
 
 # --- what they say, and what a human does about it ------------------------------------------------------------------
@@ -548,7 +590,7 @@ class Secret(Base):
 
 
 class Counter(Base):
-    """The last number given out: of tickets."""
+    """The last number given out: of tickets; or how many segments a sender has used on a day."""
 
     __tablename__ = "counter"
 

@@ -1,24 +1,32 @@
 """The only file that speaks to Twilio's REST API: send, fetch and list, each with one honest answer as a value."""
 
+import base64
 import logging
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
 
+import aiohttp
+import certifi
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http import AsyncHttpClient
 from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
-from urllib3.exceptions import NewConnectionError
 
 from notifier.config import TWILIO, Settings
-from notifier.core.failures import SHUT_OUT
 from notifier.core.vocabulary import Channel
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
+NOT_LET_IN = 20003
+CALL_SECONDS = 15.0  # all of it, also of an answer that drips
 RING_SECONDS = 25  # about five rings
-POOL = 64
 
 # At INFO the SDK prints the numbers that it lists by.
 logging.getLogger("twilio").setLevel(logging.WARNING)
@@ -37,6 +45,8 @@ class Order:
     status_url: str = ""
     voice_url: str = ""
     valid_seconds: int = 14_400
+    segments: int = 1
+    lane: str = ""  # whose rate it uses
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class Unavailable:
     """Not now: it provably never reached Twilio, or Twilio said come back later."""
 
     reason: str
+    too_many: bool = False  # we asked for too much at once
 
 
 @dataclass(frozen=True)
@@ -91,39 +102,83 @@ class Unreachable(Exception):
     """Twilio could not be asked."""
 
 
-class _HttpClient(TwilioHttpClient):  # type: ignore[misc]
-    """The SDK's client with a time limit on each call and a pool as wide as our threads."""
+class _Asking(TwilioHttpClient):  # type: ignore[misc]
+    """The SDK's client with a time limit on each call: for questions, which may take their time."""
 
     def __init__(self) -> None:
         super().__init__(timeout=READ_SECONDS)
         self.timeout = (CONNECT_SECONDS, READ_SECONDS)  # requests takes a pair; the SDK's own check only a number
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL, pool_connections=4)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
+
+
+class _Sending(AsyncHttpClient):  # type: ignore[misc]
+    """The SDK's seam for many calls at once: a pool, and time limits, which the SDK's own asynchronous client ignores.
+
+    It belongs to the event loop that uses it first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("twilio"), True, None)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: Any = None,
+        data: Any = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """One request, once."""
+        session = self._open()
+        headers = {**(headers or {}), **({"Authorization": _basic(*auth)} if auth else {})}
+        body = urlencode(data or {}, doseq=True).encode()
+        async with session.request(
+            method, url, params=params, data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            return Response(answer.status, await answer.text(), answer.headers)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            trusted = ssl.create_default_context(cafile=certifi.where())
+            limit = aiohttp.ClientTimeout(
+                total=CALL_SECONDS, sock_connect=CONNECT_SECONDS, connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+            )
+            lines = aiohttp.TCPConnector(limit=0, ssl=trusted)  # whoever calls decides how many at once
+            self._session = aiohttp.ClientSession(connector=lines, timeout=limit, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
 
 class Twilio:
     """Our line to Twilio, through its own SDK."""
 
     def __init__(self, settings: Settings) -> None:
-        key = settings.twilio_api_key or settings.twilio_account_sid
-        secret = settings.twilio_api_secret or settings.twilio_auth_token
-        self.client = Client(key, secret, settings.twilio_account_sid, http_client=_HttpClient())
-        if settings.twilio_api_base_url != TWILIO:
-            self.client.api.base_url = settings.twilio_api_base_url
-            self.client.lookups.base_url = settings.twilio_api_base_url
+        self.client = _client(settings, _Asking())
+        self.sender = _client(settings, _Sending())
 
-    def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order) -> Outcome:
         """One call to Twilio, one honest answer. Retries nothing."""
         try:
-            made = self._create(order)
-        except (TwilioException, requests.RequestException, KeyError, ValueError) as error:
+            made = await self._create(order)
+        except (TwilioException, aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError) as error:
             return outcome_of(error)
         return Accepted(made.sid, str(made.status)) if made.sid else Uncertain("an answer without a SID")
 
-    def _create(self, order: Order) -> "_Made":
+    async def close(self) -> None:
+        """Close the lines that send() opened, on the loop that opened them."""
+        await self.sender.http_client.close()
+
+    async def _create(self, order: Order) -> Any:
         if order.channel is Channel.VOICE:
-            made = self.client.calls.create(
+            return await self.sender.calls.create_async(
                 to=order.to,
                 from_=order.sender,
                 url=order.voice_url,
@@ -132,23 +187,14 @@ class Twilio:
                 timeout=RING_SECONDS,
                 machine_detection="Enable",
             )
-        elif order.messaging_service:
-            made = self.client.messages.create(
-                to=order.to,
-                messaging_service_sid=order.messaging_service,
-                body=order.body,
-                status_callback=order.status_url,
-                validity_period=order.valid_seconds,
-            )
-        else:
-            made = self.client.messages.create(
-                to=order.to,
-                from_=order.sender,
-                body=order.body,
-                status_callback=order.status_url,
-                validity_period=order.valid_seconds,
-            )
-        return _Made(made.sid, made.status)
+        source = {"messaging_service_sid": order.messaging_service} if order.messaging_service else {}
+        return await self.sender.messages.create_async(
+            to=order.to,
+            body=order.body,
+            status_callback=order.status_url,
+            validity_period=order.valid_seconds,
+            **(source or {"from_": order.sender}),
+        )
 
     def fetch(self, channel: Channel, sid: str) -> Seen | None:
         """What Twilio holds under this SID; None: nothing. Raises Unreachable."""
@@ -199,30 +245,39 @@ class Twilio:
         return [(item.phone_number, item.sms_url or "", item.voice_url or "") for item in found]
 
 
-@dataclass(frozen=True)
-class _Made:
-    sid: str
-    status: str
+@cache
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _client(settings: Settings, http_client: Any) -> Client:
+    key = settings.twilio_api_key or settings.twilio_account_sid
+    secret = settings.twilio_api_secret or settings.twilio_auth_token
+    client = Client(key, secret, settings.twilio_account_sid, http_client=http_client)
+    if settings.twilio_api_base_url != TWILIO:
+        for product in (client.api, client.lookups, client.messaging):
+            product.base_url = settings.twilio_api_base_url
+    return client
 
 
 def outcome_of(error: Exception) -> Outcome:
-    """What an error of the SDK says about the message that was to be sent."""
-    match error:
-        case requests.RequestException():
-            return Unavailable(type(error).__name__) if never_left(error) else Uncertain(type(error).__name__)
-        case TwilioRestException():
-            if error.status in (401, 429) or error.code in SHUT_OUT:
-                return Unavailable(f"{error.status} {error.code}")
-            if error.status >= 500 or error.status < 400:
-                return Uncertain(str(error.status))
-            return Rejected(error.code or error.status)
-    return Uncertain(type(error).__name__)  # an answer that is not Twilio's JSON
+    """What an error says about the message that was to be sent."""
+    if isinstance(error, TwilioRestException):
+        if error.status == 429:
+            return Unavailable(f"{error.status} {error.code}", too_many=True)
+        if error.status == 401:
+            return Rejected(NOT_LET_IN)
+        if error.status >= 500 or error.status < 400:
+            return Uncertain(str(error.status))
+        return Rejected(error.code or error.status)
+    if never_left(error):
+        return Unavailable(type(error).__name__)
+    return Uncertain(type(error).__name__)  # also an answer that is not Twilio's JSON
 
 
-def never_left(error: requests.RequestException) -> bool:
+def never_left(error: Exception) -> bool:
     """True only when no byte of the request can have reached Twilio. In doubt, False."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _seen(item: object) -> Seen:

@@ -23,6 +23,7 @@ LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list
 # Real time after the call at which Twilio is asked for a receipt that has not come.
 RECEIPT_LATE = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=32))
 INBOUND = "inbound"
+TRIES = 3
 OVERLAP = timedelta(minutes=15)  # read again what lies this close before the mark: lists lag
 FIRST_LOOK = timedelta(days=3)
 
@@ -106,7 +107,7 @@ def settle(
         return
     attempt.ended_at = now
     mine = (Message.attempt_id == attempt.id,)
-    if now <= message.not_after and sending.tries(session, message) < sending.TRIES:
+    if now <= message.not_after and sending.tries(session, message, catalog.failures) < TRIES:
         why = "Twilio never had it"
         journal.advance(
             session, message, MessageState.PLANNED, now=now, by="reconcile", why=why, only_if=mine, due_at=now

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from jobs import clock as ticking
-from jobs import queue, tasks
+from jobs import drain, queue, tasks
 from notifier import clock as times
 from notifier import enrolment, runtime, tickets
 from notifier.config import Settings
@@ -98,6 +98,7 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; leave nothing behind."""
+        drain.calls.end()
         self.sandbox.stop()
         self.server.shutdown()
         self.server.server_close()
@@ -130,6 +131,7 @@ class World:
         waiting = sum(each.count for each in queues)
         if waiting:
             SimpleWorker(queues, connection=line).work(burst=True, logging_level="WARNING")
+        assert drain.calls.wait(20), "a call to Twilio does not end"
         for each in queues:
             for job_id in each.failed_job_registry.get_job_ids():
                 job = each.fetch_job(job_id)

@@ -7,15 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from notifier.catalog.failures import read_failures
 from notifier.catalog.journey_files import KEYED, read_journey
 from notifier.catalog.links import Links, pages_in, read_links
 from notifier.catalog.messages import SafetyNote, read_messages
 from notifier.catalog.rules import load_rules
 from notifier.catalog.unsaid import Unsaid, read_unsaid
+from notifier.core.failures import Failures
 from notifier.core.journey import Journey
 from notifier.core.routing import LadderRung
 from notifier.core.triage import Rules
-from notifier.core.vocabulary import Channel, Rung, Urgency
+from notifier.core.vocabulary import Channel, Rung, Topic, Urgency
 from notifier.core.wording import Template, fill, render
 from notifier.errors import Misconfigured
 
@@ -50,6 +52,7 @@ class Catalog:
     safety: Mapping[str, SafetyNote]
     links: Links
     unsaid: Mapping[str, Unsaid]
+    failures: Failures
     own: Path | None = None  # the pharmacy's folder, laid over ours
     prices: Prices = Prices()
 
@@ -100,6 +103,10 @@ class Catalog:
         """Whether it can be told by a call."""
         return template in self.messages and bool(self.messages[template].voice)
 
+    def topic_of(self, step: str | None) -> Topic | None:
+        """What a step of the journey is about, for those who hear of some things only."""
+        return next((each.topic for each in self.journeys.steps if each.key == step), None)
+
 
 @lru_cache(maxsize=4)
 def load(override: Path | None = None) -> Catalog:
@@ -118,10 +125,22 @@ def load(override: Path | None = None) -> Catalog:
     journey = read_journey(journeys, profiles, messages, faults)
     ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
     prices = _prices(_tables(folders, "prices.toml", faults), faults)
+    failures = read_failures(_tables(folders, "failures.toml", faults), faults)
     if faults or journey is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
-    rules = load_rules(folders)
-    return Catalog(messages, journey, rules, ladders, said.languages, said.safety, links, unsaid, override, prices)
+    return Catalog(
+        messages,
+        journey,
+        load_rules(folders),
+        ladders,
+        said.languages,
+        said.safety,
+        links,
+        unsaid,
+        failures,
+        override,
+        prices,
+    )
 
 
 def _prices(table: Table, faults: list[str]) -> Prices:

@@ -1,52 +1,87 @@
-"""What Twilio's error codes mean for us (Twilio's own code pages; twilio error dictionary)."""
+"""What Twilio's error codes mean for us and what follows: the classes, and the rules of `catalog/failures.toml`."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+PACIFIC_MIDNIGHT = "pacific midnight"  # when carriers begin to count a new day
+PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 class Failure(StrEnum):
-    """What follows when a message does not arrive."""
+    """Why a message did not arrive, as far as it decides what follows."""
 
-    OPTED_OUT = "opted_out"  # record it, never text again
-    LANDLINE = "landline"  # this number takes calls only
-    INVALID = "invalid"  # no such number: a person must find the right one
-    TRANSIENT = "transient"  # try again a little later, while it still makes sense
-    CONFIGURATION = "configuration"  # ours to mend: our account, our number, our words
-    BLOCKED = "blocked"  # carriers filter it: another way, not the same words again
-    UNKNOWN = "unknown"  # once more, then another way
+    OPTED_OUT = "opted_out"
+    LANDLINE = "landline"
+    INVALID = "invalid"
+    BLOCKED = "blocked"
+    TRANSIENT = "transient"
+    AMBIGUOUS = "ambiguous"
+    CONFIGURATION = "configuration"
+    SHUT_OUT = "shut_out"
+    CONTENT = "content"
 
+    @property
+    def is_ours(self) -> bool:
+        """A fault of our set-up, our account or our words, never of the recipient."""
+        return self in (Failure.CONFIGURATION, Failure.SHUT_OUT, Failure.CONTENT)
 
-CODES: dict[int, Failure] = {
-    21610: Failure.OPTED_OUT,
-    **dict.fromkeys((21612, 21614, 30006), Failure.LANDLINE),
-    **dict.fromkeys((21211, 21217, 21214, 13223, 13224, 30005), Failure.INVALID),
-    **dict.fromkeys(
-        (20409, 20429, 10004, 21611, 30001, 30003, 30008, 30017, 30022, 30023, 30027, 30036, 30410, 30450),
-        Failure.TRANSIENT,
-    ),
-    **dict.fromkeys((21216, 13225, 30004, 30007, 30610, 30640), Failure.BLOCKED),
-    **dict.fromkeys(
-        (20003, 20404, 21205, 21210, 21212, 21213, 21215, 21219, 21402, 21408, 21602, 21603, 21604, 21606, 21608)
-        + (21609, 21617, 21618, 21619, 10001, 11100, 13227, 14107, 20005, 30002, 30010, 30019, 30024, 30032, 30033)
-        + (30034, 30035, 63038),
-        Failure.CONFIGURATION,
-    ),
-}
+    @property
+    def stops_sender(self) -> bool:
+        """Nothing else would leave either, until somebody mends it."""
+        return self in (Failure.CONFIGURATION, Failure.SHUT_OUT)
 
-# Our account is shut out, whatever we send: nothing was taken, and all of it leaves once that is mended.
-SHUT_OUT = {10001, 20003, 20005, 30002}
+    @property
+    def may_pass(self) -> bool:
+        """The same may arrive later."""
+        return self in (Failure.TRANSIENT, Failure.AMBIGUOUS)
 
 
-def failure(code: int | None) -> Failure:
-    """The class of an error code; unknown codes have a safe default."""
-    return CODES.get(code or 0, Failure.UNKNOWN)
+@dataclass(frozen=True)
+class Rule:
+    """What one code means, and what follows."""
+
+    failure: Failure
+    means: str
+    tries: int = 3
+    wait: timedelta | None = timedelta(minutes=5)  # None: until midnight in Los Angeles
+    voice: bool = True  # whether a call to the same number makes sense
+
+    @property
+    def sentence(self) -> str:
+        """What it means, to be read alone."""
+        of_number = self.means.split()[0] in ("is", "takes", "opted", "cannot", "could", "was", "blocks", "waited")
+        return f"The number {self.means}" if of_number else self.means[:1].upper() + self.means[1:]
+
+    def next_try(self, tried: int, now: datetime, *, urgent: bool) -> datetime:
+        """When it may be tried again, after so many tries; without jitter."""
+        if self.wait is None:
+            return pacific_midnight(now)
+        return now + (URGENT_WAIT if urgent else self.wait * 3 ** max(tried - 1, 0))
 
 
-WORDS = {
-    Failure.OPTED_OUT: "opted out of texts",
-    Failure.LANDLINE: "takes calls only",
-    Failure.INVALID: "is not a working number",
-    Failure.TRANSIENT: "could not be reached",
-    Failure.CONFIGURATION: "was refused because of our set-up",
-    Failure.BLOCKED: "was blocked by the carrier",
-    Failure.UNKNOWN: "could not be reached",
-}
+URGENT_WAIT = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The rule of every code."""
+
+    unknown: Rule
+    codes: Mapping[int, Rule] = field(default_factory=dict)
+
+    def of(self, code: int | None) -> Rule:
+        """What follows a code; an unknown one has a safe default."""
+        return self.codes.get(code or 0, self.unknown)
+
+    def ours(self) -> list[int]:
+        """The codes that say nothing about a recipient: they use up no try."""
+        return [code for code, rule in self.codes.items() if rule.failure.stops_sender]
+
+
+def pacific_midnight(now: datetime) -> datetime:
+    """The next midnight in Los Angeles."""
+    day = now.astimezone(PACIFIC).date() + timedelta(days=1)
+    return datetime.combine(day, time(0), PACIFIC).astimezone(now.tzinfo)

@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from notifier.core.failures import WORDS as FAILURES
-from notifier.core.failures import failure
 from notifier.core.routing import quiet_span
 from notifier.core.states import MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Role, Urgency
 from notifier.core.wording import say_time
+from notifier.runtime import current
 
 URGENCY = {
     Urgency.EMERGENCY: "Emergency",
@@ -215,7 +214,7 @@ def due(
 def why_failed(code: int | None, why: str | None) -> str:
     """What happened to a message, in words; Twilio's number is one step further."""
     if code:
-        return f"The number {FAILURES[failure(code)]}"
+        return current().catalog.failures.of(code).sentence
     return (why or "").removeprefix("call: ").replace("_", " ").replace("-", " ").capitalize()
 
 

@@ -1,0 +1,179 @@
+"""The engine: what is due is claimed in batches, at its sender's pace, and called out many at a time."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from jobs import pacing
+from jobs.calls import Again, Calls, Ends
+from jobs.faults import NOT_NOW, JobFailed, each, where
+from jobs.queue import BULK, ring
+from notifier import clock, sending
+from notifier.journal import Raced
+from notifier.provider import Accepted, Order
+from notifier.runtime import current, reading, transaction
+from notifier.sending import Lane, quota, stops
+
+CLAIM = 128  # messages in one transaction
+AT_LEAST = 32  # calls may begin before more is claimed, while many are under way
+PATIENCE = 1.0  # seconds that a job waits for the calls it began; one that hangs goes on without it
+DRAIN_SECONDS = 5.0  # then a job rings for another and ends, so that others have their turn
+NEXT_LOOK = 0.25  # seconds at most between two looks at senders that wait for their turn
+log = logging.getLogger(__name__)
+
+
+def drain_urgent() -> None:
+    """Send every urgent message that is due, at once: its senders' pace is made up for by the others."""
+    while calls.room() and (orders := _claim(None, min(calls.room(), CLAIM), float("inf"))) is not None:
+        _begin(orders)
+        for name, segments in _used(orders).items():
+            pacing.settle(name, -segments)
+    calls.wait(PATIENCE)
+
+
+def drain_bulk() -> bool:
+    """Send every other message that is due (True), or as many as leave in a while (False)."""
+    end = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < end:
+        with reading() as session:
+            lanes = sending.lanes(session, now=clock.now())
+        if not lanes:
+            calls.wait(PATIENCE)
+            return True
+        waits = [_drain(lane) for lane in lanes]
+        if all(waits):
+            time.sleep(min(*waits, NEXT_LOOK) if len(waits) > 1 else min(waits[0], NEXT_LOOK))
+        calls.wait(PATIENCE, room=AT_LEAST)
+    return False
+
+
+def _drain(lane: Lane) -> float:
+    """Begin what this sender may send now. Returns the seconds until it may send again; 0: at once."""
+    want = 1 if lane.on_trial else min(calls.room(), CLAIM)
+    if want == 0:
+        return 0.0
+    may, wait = pacing.take(lane, want)
+    if may == 0:
+        return wait or NEXT_LOOK
+    orders = _claim(lane, may, may)
+    _begin(orders or ())
+    used = sum(order.segments for order in orders or ())
+    pacing.settle(lane.name, may - used)
+    if lane.on_trial:
+        _on_trial.add(lane.name)
+        calls.wait(PATIENCE)
+        return NEXT_LOOK
+    return 0.0 if orders else NEXT_LOOK if orders is None else 0.0
+
+
+def _used(orders: Sequence[Order]) -> Counter[str]:
+    used: Counter[str] = Counter()
+    for order in orders:
+        used[order.lane] += order.segments
+    return used
+
+
+def _begin(orders: Sequence[Order]) -> None:
+    calls.begin(orders, time.monotonic() + current().settings.send_lease_seconds)
+
+
+# --- claiming -----------------------------------------------------------------------------------------------------
+
+
+def _claim(lane: Lane | None, limit: int, room: float) -> list[Order] | None:
+    """A batch of orders, claimed in a committed transaction. None: nothing is due."""
+    ids: Sequence[UUID] = ()
+    try:
+        with transaction() as session:
+            room = quota.left(session, lane, room, cap=current().settings.tmobile_daily_cap, now=clock.now())
+            ids = sending.due(session, lane, now=clock.now(), limit=limit) if room else ()
+            orders = _claim_all(session, ids, room)
+    except (*NOT_NOW, Raced):
+        raise
+    except Exception as error:  # noqa: BLE001  one of them is at fault: each by itself, so that the others leave
+        log.error("a batch could not be claimed: %s", where(error))
+        orders = [order for message_id in ids for order in _claim_apart(message_id)]
+    return orders if ids else None
+
+
+def _claim_all(session: Session, ids: Sequence[UUID], room: float) -> list[Order]:
+    settings = current().settings
+    orders = sending.claim_all(
+        session,
+        ids,
+        catalog=current().catalog,
+        public_base_url=settings.public_base_url,
+        now=clock.now(),
+        real_now=clock.real(),
+        lease=timedelta(seconds=settings.send_lease_seconds),
+        room=room,
+    )
+    if settings.tmobile_daily_cap:
+        quota.spend(session, _used(orders), now=clock.now())
+    return orders
+
+
+def _claim_apart(message_id: UUID) -> list[Order]:
+    """One message alone; one that we cannot make ready is put off, and expires in the end as any other would."""
+    try:
+        with transaction() as session:
+            return _claim_all(session, [message_id], float("inf"))
+    except NOT_NOW:
+        raise
+    except Exception as error:  # noqa: BLE001  logged and journalled, stripped
+        log.error("message %s could not be made ready: %s", message_id, where(error))
+        with transaction() as session:
+            sending.put_off(session, message_id, where(error), now=clock.now(), pace=clock.speed())
+        return []
+
+
+# --- how calls ended ----------------------------------------------------------------------------------------------
+
+
+def _record(ends: Ends) -> None:
+    """What was taken in one transaction; the rest, from which tickets may follow, each in its own."""
+    taken = [end for end in ends if isinstance(end[1], Accepted)]
+    try:
+        _record_together(taken)
+        each(_record_together, [[end] for end in ends if not isinstance(end[1], Accepted)])
+    except NOT_NOW as error:
+        raise Again(type(error).__name__) from None
+    except JobFailed:
+        return  # logged; its lease runs out, and it is settled as a doubt
+    except Exception as error:  # noqa: BLE001  one of them is at fault: its lease runs out, as above
+        log.error("%d ends could not be written down together: %s", len(taken), where(error))
+        if len(taken) > 1:
+            for end in taken:
+                _record([end])
+    if any(not isinstance(outcome, Accepted) for _, outcome in ends):
+        ring("dispatch")  # a call may have taken its place, or a ticket been opened
+
+
+def _record_together(ends: Ends) -> None:
+    if not ends:
+        return
+    mended = {order.lane for order, outcome in ends if isinstance(outcome, Accepted)} & _on_trial
+    with transaction() as session:
+        sending.record_outcomes(
+            session,
+            {UUID(order.attempt_id): outcome for order, outcome in ends},
+            catalog=current().catalog,
+            now=clock.now(),
+            real_now=clock.real(),
+            pace=clock.speed(),
+        )
+        lifted = stops.lift(session, mended, arrived=False)
+    _on_trial.difference_update(mended)
+    if lifted:
+        log.warning("can send again: %s", ", ".join(lifted))
+
+
+_on_trial: set[str] = set()  # senders that could not send, and of which one message is out
+calls = Calls(_record)
+go_on = partial(ring, "drain_bulk", queue=BULK)

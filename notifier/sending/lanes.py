@@ -1,0 +1,112 @@
+"""Lanes: the messages that share one of our senders, and so its rate. Who has something due, and who cannot keep up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal_column, not_, select
+from sqlalchemy.orm import Session
+
+from notifier.core.states import MessageState
+from notifier.core.vocabulary import Channel
+from notifier.models import Message, SenderStop, Site
+
+ACCOUNT = "account"
+CALLS = "calls"
+MOST = 50_000  # as far as a backlog is looked at
+# Written out, because only then does the database see that the partial indexes on planned messages serve.
+PLANNED: ColumnElement[bool] = Message.state == literal_column(f"'{MessageState.PLANNED}'")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One sender: a number or a messaging service for texts; all calls of the account are one."""
+
+    name: str  # "sms:+12125550199", "sms:MG…", "calls"
+    channel: Channel
+    sites: tuple[str, ...]
+    rate: float  # segments (calls) a second
+    on_trial: bool = False  # it could not send, and one message tries whether it can again
+
+
+def sender_of(site: Site, channel: Channel) -> str:
+    """The name of the lane of a site's texts or calls."""
+    return CALLS if channel is Channel.VOICE else f"sms:{site.sms_from or site.messaging_service or site.key}"
+
+
+def lanes(session: Session, *, now: datetime) -> list[Lane]:
+    """Who has something due that is not urgent and may send it. A sender that stands still is tried now and then."""
+    stopped = dict(session.execute(select(SenderStop.name, SenderStop.until)).all())
+    busy = set(_busy(session, now))
+    found = []
+    for lane in all_lanes(session):
+        if not any((site, lane.channel) in busy for site in lane.sites):
+            continue
+        held = [until for name in (ACCOUNT, lane.name) if (until := stopped.get(name))]
+        if not held or max(held) <= now:
+            found.append(replace(lane, on_trial=bool(held)))
+    return found
+
+
+def _busy(session: Session, now: datetime) -> Iterator[tuple[str, Channel]]:
+    """The sites and channels with something due."""
+
+    def has(channel: Channel) -> ColumnElement[bool]:
+        of_site = (Message.site_key == Site.key, Message.channel == channel, not_(Message.urgent))
+        return exists().where(PLANNED, *of_site, Message.due_at <= now)
+
+    for key, texts, calls in session.execute(select(Site.key, has(Channel.SMS), has(Channel.VOICE))):
+        if texts:
+            yield key, Channel.SMS
+        if calls:
+            yield key, Channel.VOICE
+
+
+def all_lanes(session: Session) -> list[Lane]:
+    """Every sender. Sites that share one share the slowest of their rates."""
+    sites = session.scalars(select(Site).order_by(Site.key)).all()
+    found: dict[str, Lane] = {}
+    for site in sites:
+        for channel, rate in ((Channel.SMS, site.sender_rate), (Channel.VOICE, site.call_rate)):
+            name = sender_of(site, channel)
+            known = found.get(name)
+            keys = (*known.sites, site.key) if known else (site.key,)
+            found[name] = Lane(name, channel, keys, min(rate, known.rate) if known else rate)
+    return list(found.values())
+
+
+def in_lane(lane: Lane) -> ColumnElement[bool]:
+    """The planned messages of a lane that are not urgent."""
+    return and_(PLANNED, not_(Message.urgent), Message.channel == lane.channel, Message.site_key.in_(lane.sites))
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in one lane, and how much of it cannot leave before its time is over."""
+
+    lane: Lane
+    due: int
+    too_late: int
+    matters: int  # of those too late, the ones that matter
+
+
+def backlogs(session: Session, *, now: datetime, pace: float) -> list[Backlog]:
+    """How every lane with something due stands. `pace`: seconds of `now` in a real second, because rates are real."""
+    return [found for lane in all_lanes(session) if (found := _backlog(session, lane, now, pace)).due]
+
+
+def _backlog(session: Session, lane: Lane, now: datetime, pace: float) -> Backlog:
+    rows = session.execute(
+        select(Message.not_after, Message.matters, func.coalesce(Message.segments, 1))
+        .where(in_lane(lane), Message.due_at <= now)
+        .order_by(Message.due_at, Message.template)
+        .limit(MOST)
+    ).all()
+    turns = accumulate(size for _, _, size in rows)
+    late = [
+        matters
+        for (not_after, matters, _), turn in zip(rows, turns, strict=True)
+        if now + timedelta(seconds=turn / lane.rate) * pace > not_after
+    ]
+    return Backlog(lane, len(rows), len(late), sum(late))
