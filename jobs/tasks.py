@@ -157,6 +157,20 @@ def fetch_receipts() -> None:
     _while_twilio_answers(_fetch_receipt, silent)
 
 
+def compare(hours: str) -> None:
+    """Ask Twilio about everything of the last hours whose end we do not know."""
+    with reading() as session:
+        open_ends = reconcile.on_their_way(session, since=clock.real() - timedelta(hours=float(hours)))
+    _while_twilio_answers(_compare_one, open_ends)
+
+
+def _compare_one(open_end: tuple[UUID, Channel, str]) -> None:
+    attempt_id, channel, sid = open_end
+    seen = current().twilio.fetch(channel, sid)
+    with transaction() as session:
+        reconcile.record_answer(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
+
+
 def _fetch_receipt(silent: tuple[UUID, Channel, str]) -> None:
     attempt_id, channel, sid = silent
     seen = current().twilio.fetch(channel, sid)
@@ -164,24 +178,43 @@ def _fetch_receipt(silent: tuple[UUID, Channel, str]) -> None:
         reconcile.record_look(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
 
 
+def find_owners() -> None:
+    """Receipts of texts that we did not know, and do by now, are settled after all."""
+    with transaction() as session:
+        found = receipts.find_owners(session, real_now=clock.real())
+    if found:
+        settle_receipts()
+
+
 def catch_up(hours: str = "") -> None:
     """Fetch the texts that came in while we could not take them. `hours`: so far back at least."""
     now = clock.now()
     with reading() as session:
-        numbers = reconcile.numbers_to_read(session)
+        numbers, services = reconcile.numbers_to_read(session)
         since = reconcile.read_since(session, now)
     if hours:
         since = min(since, now - timedelta(hours=float(hours)))
     try:
-        listed = [seen for number in numbers for seen in current().twilio.inbound(number, since)]
+        twilio = current().twilio
+        numbers += [number for service in services for number in twilio.numbers_of(service)]
+        listed = [seen for number in sorted(set(numbers)) for seen in twilio.inbound(number, since)]
     except Unreachable as error:
         log.warning("Twilio could not be asked for inbound texts: %s", error)
         return
     with reading() as session:
         missing = reconcile.unknown(session, listed)
-    each(_take_in, missing)  # one that fails keeps the mark where it is, so that it is fetched again
+    stops = [seen for seen in missing if reconcile.wants_no_more(seen, current().catalog)]
+    each(_take_in_at_once, stops)
+    each(_take_in, [seen for seen in missing if seen not in stops])  # one that fails keeps the mark where it is
     with transaction() as session:
         reconcile.mark_read(session, now)
+
+
+def _take_in_at_once(seen: Seen) -> None:
+    with transaction() as session:
+        inbound_id = reconcile.take_in(session, seen, now=clock.now())
+    if inbound_id:
+        _attend(inbound_id)
 
 
 def _take_in(seen: Seen) -> None:
@@ -194,7 +227,8 @@ def _take_in(seen: Seen) -> None:
 @job
 def reconcile_all(hours: str = "") -> None:
     """Everything that makes our books agree with Twilio's; the texts first."""
-    each(_do, (functools.partial(catch_up, hours), settle, fetch_receipts))
+    parts = [functools.partial(catch_up, hours), settle, fetch_receipts, find_owners]
+    each(_do, [*parts, functools.partial(compare, hours)] if hours else parts)
 
 
 @job

@@ -363,7 +363,7 @@ def catalog_check() -> None:
 @refuses
 def reconcile(since: str) -> None:
     """Ask Twilio what it really sent and received, and mend the difference."""
-    from jobs import tasks
+    from jobs import drain, tasks
 
     units = {"m": 1 / 60, "h": 1.0, "d": 24.0}
     if since[-1:] not in units or not since[:-1].replace(".", "", 1).isdigit():
@@ -372,6 +372,7 @@ def reconcile(since: str) -> None:
     _ask_twilio()
     tasks.reconcile_all(str(float(since[:-1]) * units[since[-1]]))
     tasks.dispatch()
+    drain.calls.end()
     click.echo("Our books agree with Twilio's.")
 
 
@@ -383,10 +384,11 @@ def _ask_twilio() -> None:
     from notifier.runtime import current, reading
 
     with reading() as session:
-        numbers = books.numbers_to_read(session)
+        numbers, _ = books.numbers_to_read(session)
     try:
         for number in numbers[:1]:
             next(iter(current().twilio.inbound(number, times.now())), None)
+        current().twilio.account_status()
     except Unreachable as error:
         raise NotifierError(
             f"Twilio does not answer ({error}), so nothing was compared: see `notifier doctor`"

@@ -229,6 +229,14 @@ class Twilio:
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
 
+    def numbers_of(self, service: str) -> list[str]:
+        """The numbers that a messaging service sends from. Raises Unreachable."""
+        try:
+            found = self.client.messaging.v1.services(service).phone_numbers.list(limit=400)
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+        return [str(item.phone_number) for item in found]
+
     def account_status(self) -> str:
         """The account's status, such as `active`. Raises Unreachable."""
         try:

@@ -6,24 +6,28 @@ Twilio is asked between two transactions, never inside one: find, ask, record.
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from notifier import inbox, journal, sending
 from notifier.catalog import Catalog
+from notifier.core import triage
 from notifier.core.states import MessageState
-from notifier.core.vocabulary import Channel, Source
+from notifier.core.vocabulary import Channel, Intent, Source
 from notifier.db import add_once
 from notifier.models import Attempt, Inbound, Mark, Message, Site
 from notifier.provider import Seen
 
 LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list is asked; unseen at the last: not sent
-# Real time after the call at which Twilio is asked for a receipt that has not come.
-RECEIPT_LATE = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=32))
+# Real time after the call at which Twilio is asked for a receipt that has not come; after the last it ends.
+RECEIPT_LATE = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6), timedelta(hours=12))
+NO_WORD = "the carrier has not told in 12 hours whether it arrived"
 INBOUND = "inbound"
 TRIES = 3
+EARLY = datetime.min.replace(tzinfo=UTC)
 OVERLAP = timedelta(minutes=15)  # read again what lies this close before the mark: lists lag
 FIRST_LOOK = timedelta(days=3)
 
@@ -127,6 +131,25 @@ def settle(
         sending.when_it_mattered(session, message, "could not be sent in time", catalog=catalog, now=now)
 
 
+def on_their_way(session: Session, *, since: datetime) -> list[tuple[uuid.UUID, Channel, str]]:
+    """Every attempt since then (real time) that Twilio took and whose end we do not know: (attempt, channel, SID)."""
+    rows = session.execute(
+        select(Attempt.id, Message.channel, Attempt.provider_sid)
+        .join(Message, Message.attempt_id == Attempt.id)
+        .where(Message.state == MessageState.SENT, Attempt.provider_sid.is_not(None), Attempt.began >= since)
+        .order_by(Attempt.began)
+    )
+    return [(attempt, channel, sid) for attempt, channel, sid in rows if sid]
+
+
+def record_answer(
+    session: Session, attempt_id: uuid.UUID, seen: Seen | None, *, catalog: Catalog, now: datetime
+) -> None:
+    """Write down what Twilio holds about an attempt, asked out of turn."""
+    if seen is not None:
+        _believe(session, attempt_id, seen, catalog=catalog, now=now)
+
+
 def without_receipt(session: Session, *, real_now: datetime) -> list[tuple[uuid.UUID, Channel, str]]:
     """Attempts that Twilio took and told nothing more about, whose next look is due: (attempt, channel, SID).
 
@@ -144,10 +167,24 @@ def without_receipt(session: Session, *, real_now: datetime) -> list[tuple[uuid.
 
 
 def record_look(session: Session, attempt_id: uuid.UUID, seen: Seen | None, *, catalog: Catalog, now: datetime) -> None:
-    """Write down what Twilio holds about an attempt without a receipt, and that it was asked."""
-    session.get_one(Attempt, attempt_id).looked += 1
+    """Write down what Twilio holds about an attempt without a receipt, and that it was asked.
+
+    After twelve hours it ends: answered is delivered, and what nobody tells of has failed, until somebody does.
+    """
+    attempt = session.get_one(Attempt, attempt_id)
+    attempt.looked += 1
     if seen is not None:
         _believe(session, attempt_id, seen, catalog=catalog, now=now)
+    message = session.get_one(Message, attempt.message_id)
+    if attempt.looked < len(RECEIPT_LATE) or message.state is not MessageState.SENT:
+        return
+    mine = (Message.attempt_id == attempt.id,)
+    end: dict[str, Any] = {"now": now, "by": "reconcile", "only_if": mine, "ended_at": now}
+    attempt.ended_at = now
+    if message.answered_at is not None:
+        journal.advance(session, message, MessageState.DELIVERED, why="it was answered", **end)
+    elif journal.advance(session, message, MessageState.FAILED, why=NO_WORD, **end):
+        sending.when_it_mattered(session, message, NO_WORD, catalog=catalog, now=now)
 
 
 def _believe(session: Session, attempt_id: uuid.UUID, seen: Seen, *, catalog: Catalog, now: datetime) -> None:
@@ -187,10 +224,10 @@ def oldest_doubt(session: Session) -> datetime | None:
     )
 
 
-def numbers_to_read(session: Session) -> list[str]:
-    """Our numbers to which patients may have texted."""
-    found = session.scalars(select(Site.sms_from)).all()
-    return sorted({number for number in found if number})
+def numbers_to_read(session: Session) -> tuple[list[str], list[str]]:
+    """Our numbers to which patients may have texted, and the messaging services whose numbers Twilio knows."""
+    sites = session.execute(select(Site.sms_from, Site.messaging_service)).all()
+    return sorted({number for number, _ in sites if number}), sorted({service for _, service in sites if service})
 
 
 def read_since(session: Session, now: datetime) -> datetime:
@@ -200,10 +237,15 @@ def read_since(session: Session, now: datetime) -> datetime:
 
 
 def unknown(session: Session, listed: Sequence[Seen]) -> list[Seen]:
-    """Those of Twilio's inbound texts that we never got."""
+    """Those of Twilio's inbound texts that we never got, as they came."""
     sids = [seen.sid for seen in listed]
     known = set(session.scalars(select(Inbound.provider_sid).where(Inbound.provider_sid.in_(sids))))
-    return [seen for seen in listed if seen.sid not in known]
+    return sorted((seen for seen in listed if seen.sid not in known), key=lambda seen: seen.created_at or EARLY)
+
+
+def wants_no_more(seen: Seen, catalog: Catalog) -> bool:
+    """Whether this text withdraws consent: acted on before any other, and before anything else leaves."""
+    return triage.read(seen.body, catalog.rules).intent is Intent.OPT_OUT
 
 
 def take_in(session: Session, seen: Seen, *, now: datetime) -> uuid.UUID | None:

@@ -24,7 +24,7 @@ from notifier.sandbox.line import (
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.orders import CallOrder
 from notifier.sandbox.post import Post
-from notifier.sandbox.rates import Queue, Rates
+from notifier.sandbox.rates import Queue, Rates, TooFast
 from notifier.sandbox.records import Call, CallStatus, Direction, Mode, Recording, Source, new_sid
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.script import Performance
@@ -72,7 +72,11 @@ class Switchboard:
             events=order.events or ("completed",),
             record=order.record,
         )
-        wait = self._queue.join("account", 1, self.rates.calls) + self.post.receipts.delay * 0.3
+        try:
+            turn = self._queue.join("account", 1, self.rates.calls, self.rates.patience)
+        except TooFast:
+            raise Refusal(20429, status=429) from None
+        wait = turn + self.post.receipts.delay * 0.3
         line = self._open(call)
         line.do(lambda: self._ring(line), wait)
         return call

@@ -3,7 +3,7 @@
 import hmac
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from notifier.sandbox.sandbox import Sandbox
 
 R = TypeVar("R")
+STATUSES = {20003: 401, 20404: 404, 20409: 409, 20429: 429, 20500: 500, 20503: 503}
 ACCOUNT = "/2010-04-01/Accounts/<account>"
 
 
@@ -38,12 +39,17 @@ def rest_blueprint(name: str, sandbox: "Sandbox") -> Blueprint:
             raise Refusal(20404, request.path, 404)
         creates = request.method == "POST" and request.path.endswith(("/Messages.json", "/Calls.json"))
         to = numbering.e164(request.form.get("To", "")) if creates else None
-        g.weather = sandbox.sky.over(creates=creates, to=to)
+        met = sandbox.sky.over(creates=creates, to=to)
+        if not isinstance(met, Weather):
+            raise Refusal(met, to or "", STATUSES.get(met, 400))
+        g.weather = met
         return None if g.weather.is_after else _befall(sandbox, g.weather)
 
     @bp.after_request
     def let_out(response: Response) -> Response:
         weather = g.get("weather", Weather.FAIR)
+        if weather is Weather.HALF:
+            return _half(response)
         spoilt = _befall(sandbox, weather) if weather.is_after else None
         response = spoilt or response
         response.headers["Twilio-Request-Id"] = new_sid("RQ")
@@ -95,6 +101,17 @@ def _befall(sandbox: "Sandbox", weather: Weather) -> Response | None:
         case Weather.SLOW:
             sandbox.stopping.wait(sandbox.slowness)
     return None
+
+
+def _half(response: Response) -> Response:
+    """The same answer, broken off in the middle."""
+    body = response.get_data()
+
+    def say() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        raise ConnectionResetError
+
+    return Response(say(), response.status, {**response.headers, "Content-Length": str(len(body))})
 
 
 def _wait_for_the_caller_to_leave(sandbox: "Sandbox") -> None:

@@ -17,6 +17,7 @@ class Weather(StrEnum):
     DROPPED = "dropped"
     DROPPED_AFTER = "dropped-after"
     SLOW = "slow"
+    HALF = "half-a-body"
 
     @classmethod
     def _missing_(cls, value: object) -> "Weather | None":
@@ -26,14 +27,17 @@ class Weather(StrEnum):
     @property
     def is_after(self) -> bool:
         """The request is carried out all the same."""
-        return self in (Weather.GHOST, Weather.ANSWER_LOST, Weather.DROPPED_AFTER, Weather.SLOW)
+        return self in (Weather.GHOST, Weather.ANSWER_LOST, Weather.DROPPED_AFTER, Weather.SLOW, Weather.HALF)
 
 
 @dataclass
 class Fault:
-    """Something that will spoil `times` creations, of anything or of what goes `to` one number."""
+    """Something that will spoil `times` creations, of anything or of what goes `to` one number.
 
-    kind: Weather
+    A number is one of Twilio's codes: refused with it.
+    """
+
+    kind: Weather | int
     times: int
     to: str | None
 
@@ -46,7 +50,7 @@ class Sky:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
-    def expect(self, kind: Weather, times: int, to: str | None) -> None:
+    def expect(self, kind: Weather | int, times: int, to: str | None) -> None:
         """The next `times` creations of a text or call, or of those to one number, meet this."""
         with self._lock:
             self._faults.append(Fault(kind, times, to))
@@ -57,7 +61,7 @@ class Sky:
             self.weather = Weather.FAIR
             self._faults.clear()
 
-    def over(self, *, creates: bool, to: str | None) -> Weather:
+    def over(self, *, creates: bool, to: str | None) -> Weather | int:
         """What this request meets; a fault that strikes is used up."""
         with self._lock:
             if creates:

@@ -47,7 +47,7 @@ class Refusal(NotifierError):
     """Twilio says no, with its code and the HTTP status that goes with it."""
 
     def __init__(self, code: int, what: str = "", status: int = 400) -> None:
-        super().__init__(WORDS[code].format(what=what))
+        super().__init__(WORDS.get(code, "This is refused").format(what=what))
         self.code, self.status = code, status
 
     def as_json(self) -> dict[str, object]:

@@ -137,6 +137,22 @@ def recording(one: Recording, account_sid: str, *, of_call: bool = False) -> Jso
     return {**shown, "media_url": None, "subresource_uris": {"transcriptions": f"{uri}/Transcriptions.json"}}
 
 
+def number_of_service(one: Number, service_sid: str, account_sid: str) -> Json:
+    """A number in the sender pool of a Messaging Service."""
+    born = one.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "sid": one.sid,
+        "account_sid": account_sid,
+        "service_sid": service_sid,
+        "date_created": born,
+        "date_updated": born,
+        "phone_number": one.number,
+        "country_code": "US",
+        "capabilities": ["SMS", "MMS", "Voice"],
+        "url": f"https://messaging.twilio.com/v1/Services/{service_sid}/PhoneNumbers/{one.sid}",
+    }
+
+
 def number(one: Number, account_sid: str) -> Json:
     """An IncomingPhoneNumber."""
     return {

@@ -105,6 +105,12 @@ def account_and_numbers(sandbox: "Sandbox") -> Blueprint:
         rows = [resources.account(sid, sandbox.born)]
         return listed("accounts", rows, lambda row: row)
 
+    @bp.get("/v1/Services/<service>/PhoneNumbers")
+    def list_numbers_of_service(service: str) -> Response:
+        shown = [resources.number_of_service(one, service, sid) for one in book.numbers.all()]
+        meta = {"key": "phone_numbers", "page": 0, "page_size": len(shown) or 1, "next_page_url": None}
+        return jsonify(phone_numbers=shown, meta=meta)
+
     @bp.get("/v2/PhoneNumbers/<number>")
     def look_up(number: str) -> Response:
         known = numbering.e164(number)

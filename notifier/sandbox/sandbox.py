@@ -116,9 +116,9 @@ class Sandbox:
     def weather(self, weather: Weather | str) -> None:
         self.sky.weather = Weather(weather)
 
-    def fault(self, kind: Weather | str, times: int = 1, to: str | None = None) -> None:
-        """Spoils the next `times` creations of a text or call, or of those to one number."""
-        self.sky.expect(Weather(kind), times, e164(to) if to else None)
+    def fault(self, kind: Weather | str | int, times: int = 1, to: str | None = None) -> None:
+        """Spoils the next `times` creations of a text or call, or of those to one number; a code refuses with it."""
+        self.sky.expect(kind if isinstance(kind, int) else Weather(kind), times, e164(to) if to else None)
 
     @property
     def receipts(self) -> Receipts:

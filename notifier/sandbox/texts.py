@@ -9,7 +9,7 @@ from notifier.sandbox.book import Book
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.orders import TextOrder
 from notifier.sandbox.post import Answer, Post
-from notifier.sandbox.rates import Queue, Rates
+from notifier.sandbox.rates import Queue, Rates, TooFast
 from notifier.sandbox.records import Direction, Mode, OptOut, Text, TextStatus, new_sid
 from notifier.sandbox.refusals import Refusal
 from notifier.sandbox.twiml import Broken, parse
@@ -79,7 +79,12 @@ class Texts:
             callback=order.callback,
             callback_method=order.callback_method,
         )
-        wait = self._queue.join(sender, segments(order.body), self.rates.segments)
+        try:
+            wait = self._queue.join(sender, segments(order.body), self.rates.segments, self.rates.patience)
+        except TooFast:
+            self.book.texts.put(text)
+            self.agenda.later(0, lambda: self._expire(text.sid, 30022), lane=f"to {to}")
+            return text
         self.book.texts.put(text)
         if wait > order.valid_seconds:
             self.agenda.later(order.valid_seconds, lambda: self._expire(text.sid), lane=f"to {to}")
@@ -237,8 +242,8 @@ class Texts:
         self.agenda.later(wait + delay * 0.3, lambda: self._send(text.sid), lane=lane)
         self.agenda.later(wait + delay, lambda: self._land(text.sid), lane=lane)
 
-    def _expire(self, sid: str) -> None:
-        self._tell(self._move(sid, TextStatus.FAILED, error_code=30036), final=True)
+    def _expire(self, sid: str, code: int = 30036) -> None:
+        self._tell(self._move(sid, TextStatus.FAILED, error_code=code), final=True)
 
     def _send(self, sid: str) -> None:
         self._tell(self._move(sid, TextStatus.SENT, sent_at=clock.now()))

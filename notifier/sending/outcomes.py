@@ -169,7 +169,7 @@ def not_delivered(
         rule, code = Rule(Failure.TRANSIENT, why or f"call: {rang}"), None
     reason = rule.means + (f" (Twilio {code})" if code else "")
     if rule.failure.is_ours:
-        stops.report(session, message, rule, code or 0, catalog=catalog, now=now, wait=jittered(stops.FIRST) * pace)
+        stops.report(session, message, rule, code or 0, catalog=catalog, now=now, wait=stops.FIRST * pace)
     if _again(session, message, attempt, rule, reason, catalog=catalog, now=now, pace=pace):
         return
     moved = journal.advance(
