@@ -22,6 +22,7 @@ from notifier.runtime import reading, transaction
 from notifier.sending import receipts
 
 TICK = 1.0
+RECONCILE = 2  # its place among what is done regularly
 LEASE = timedelta(seconds=10)  # another takes over within 15 s
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,13 @@ def tick() -> None:
         ring("drain_bulk", queue=BULK)
 
 
+def settle() -> bool:
+    """Have doubts looked up; with Redis away, here: a page may be among them."""
+    if not ring("settle", queue=BULK):
+        tasks.settle()
+    return True
+
+
 class Every:
     """Something done again and again, each `seconds` by a clock; at once when `sooner()` was called.
 
@@ -95,7 +103,8 @@ def run() -> None:
         signal.signal(name, lambda *_: stop.set())
     holder = f"{socket.gethostname()}:{os.getpid()}"
     regular = [
-        Every(2, lambda: ring("settle", queue=BULK)),
+        Every(2, settle),
+        Every(60, lambda: ring("watch_backlog", queue=BULK)),
         Every(300, lambda: ring("reconcile_all", queue=BULK)),
         Every(3600, lambda: ring("look_for_pages", queue=BULK)),
         Every(
@@ -110,7 +119,7 @@ def run() -> None:
                 leading = leads(session, holder)
             if leading:
                 if was_away:  # texts that could not be stored meanwhile are at Twilio: fetch them now
-                    regular[1].sooner()
+                    regular[RECONCILE].sooner()
                     was_away = False
                     log.info("the database is back")
                 tick()

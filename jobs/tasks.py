@@ -15,7 +15,7 @@ from notifier import clock, enrolment, inbox, paging, reconcile, sending, ticket
 from notifier.core.vocabulary import Channel
 from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, transaction
-from notifier.sending import receipts
+from notifier.sending import backlog, receipts
 
 __all__ = ["JobFailed", "each", "where"]
 BATCH = 500
@@ -235,6 +235,13 @@ def reconcile_all(hours: str = "") -> None:
 def look_for_pages() -> None:
     """Look whether the pages that our texts name are there."""
     links.look_for_pages()
+
+
+@job
+def watch_backlog() -> None:
+    """Tell a person of what matters and cannot leave in time."""
+    with transaction() as session:
+        backlog.tell(session, catalog=current().catalog, now=clock.now(), pace=clock.speed())
 
 
 @job

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import queue
 from notifier import clock, migrations, queries, reconcile, runtime
+from notifier.sending import backlog, receipts, stops
 
 PATIENCE = 120.0  # real seconds that anything may be late before the monitor outside is told
 DOUBTFUL = 600.0  # the same for a lost answer, which takes Twilio's list some minutes by itself
@@ -95,10 +96,24 @@ class _Ledger(Collector):
                 now = clock.now()
                 figures = queries.figures(session, now)
                 late = queries.lateness(session, now)
+                behind = backlog.backlogs(session, now=now, pace=clock.speed())
+                still = stops.standing(session)
+                waiting = receipts.count(session)
         except SQLAlchemyError:
             yield _gauge("notifier_database_up", "Whether the database answers", 0)
             return
         yield _gauge("notifier_database_up", "Whether the database answers", 1)
+        yield _gauge("notifier_receipts_waiting", "Receipts that are not settled yet", waiting)
+        too_late = GaugeMetricFamily(
+            "notifier_backlog_too_late", "Due messages that cannot leave before their time is over", labels=["sender"]
+        )
+        for each in behind:
+            too_late.add_metric([each.lane.name], each.too_late)
+        yield too_late
+        stopped = GaugeMetricFamily("notifier_sender_stopped", "Twilio's code, while it stands", labels=["sender"])
+        for name, code in still.items():
+            stopped.add_metric([name], code)
+        yield stopped
         yield _gauge("notifier_due_backlog", "Messages that are due and have not left", figures.backlog)
         yield _gauge("notifier_inbound_waiting", "Texts and key presses that nobody has read yet", figures.waiting)
         messages = GaugeMetricFamily("notifier_messages", "Messages by state", labels=["state"])

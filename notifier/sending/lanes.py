@@ -1,11 +1,10 @@
-"""Lanes: the messages that share one of our senders, and so its rate. Who has something due, and who cannot keep up."""
+"""Lanes: the messages that share one of our senders, and so its rate. Who has something due."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import accumulate
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal_column, not_, select
+from sqlalchemy import ColumnElement, and_, exists, literal_column, not_, select
 from sqlalchemy.orm import Session
 
 from notifier.core.states import MessageState
@@ -14,7 +13,6 @@ from notifier.models import Message, SenderStop, Site
 
 ACCOUNT = "account"
 CALLS = "calls"
-MOST = 50_000  # as far as a backlog is looked at
 # Written out, because only then does the database see that the partial indexes on planned messages serve.
 PLANNED: ColumnElement[bool] = Message.state == literal_column(f"'{MessageState.PLANNED}'")
 
@@ -79,34 +77,3 @@ def all_lanes(session: Session) -> list[Lane]:
 def in_lane(lane: Lane) -> ColumnElement[bool]:
     """The planned messages of a lane that are not urgent."""
     return and_(PLANNED, not_(Message.urgent), Message.channel == lane.channel, Message.site_key.in_(lane.sites))
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """What waits in one lane, and how much of it cannot leave before its time is over."""
-
-    lane: Lane
-    due: int
-    too_late: int
-    matters: int  # of those too late, the ones that matter
-
-
-def backlogs(session: Session, *, now: datetime, pace: float) -> list[Backlog]:
-    """How every lane with something due stands. `pace`: seconds of `now` in a real second, because rates are real."""
-    return [found for lane in all_lanes(session) if (found := _backlog(session, lane, now, pace)).due]
-
-
-def _backlog(session: Session, lane: Lane, now: datetime, pace: float) -> Backlog:
-    rows = session.execute(
-        select(Message.not_after, Message.matters, func.coalesce(Message.segments, 1))
-        .where(in_lane(lane), Message.due_at <= now)
-        .order_by(Message.due_at, Message.template)
-        .limit(MOST)
-    ).all()
-    turns = accumulate(size for _, _, size in rows)
-    late = [
-        matters
-        for (not_after, matters, _), turn in zip(rows, turns, strict=True)
-        if now + timedelta(seconds=turn / lane.rate) * pace > not_after
-    ]
-    return Backlog(lane, len(rows), len(late), sum(late))

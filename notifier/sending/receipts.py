@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from notifier import journal
@@ -55,6 +55,11 @@ def keep(
 def waiting(session: Session, *, real_now: datetime) -> bool:
     """Whether any receipt waits to be settled."""
     return session.scalar(select(Receipt.id).where(Receipt.look_at <= real_now).limit(1)) is not None
+
+
+def count(session: Session) -> int:
+    """How many stand, also those of nothing we know."""
+    return session.scalar(select(func.count()).select_from(Receipt)) or 0
 
 
 @dataclass(frozen=True)
