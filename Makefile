@@ -38,7 +38,7 @@ bench: dev
 	$(PY) -m tests.bench $(ARGS)
 
 chaos: dev
-	$(PY) -m pytest tests/edges -k "killed or away or race" $(ARGS)
+	CHAOS_SECONDS=180 CHAOS_MESSAGES=10000 $(PY) -m pytest tests/edges -s -k "chaos or killed or away or race" $(ARGS)
 
 # The README's pictures, taken anew.
 pictures: dev

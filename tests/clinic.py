@@ -27,6 +27,8 @@ voice_from = "+12125550199"
 phone = "+18005550100"
 languages = ["en", "es"]
 quiet_hours = "20:00-08:00"
+sender_rate = 1000
+call_rate = 1000
 
 [staff.nia]
 name = "Nia Nurse"

@@ -26,12 +26,12 @@ from tests.world import ACCOUNT, TOKEN, settings_for
 class Running:
     """The product as its processes, on servers that can be taken away."""
 
-    def __init__(self) -> None:
+    def __init__(self, **given: str) -> None:
         self.postgres, self.redis = Postgres(), Redis()
         self.url = f"http://127.0.0.1:{free_port()}"
         self.sandbox = Sandbox(account_sid=ACCOUNT, auth_token=TOKEN, public_base_url=self.url)
         self.sandbox.start()
-        self.env = settings_for(self.postgres.database(), self.redis.url, self.url, self.sandbox.url)
+        self.env = settings_for(self.postgres.database(), self.redis.url, self.url, self.sandbox.url) | given
         os.environ.pop("NOTIFIER_CLOCK", None)
         self.clock = self
         runtime.configure(Settings.from_env(self.env))
@@ -75,6 +75,10 @@ class Running:
 
     def workers(self) -> list[int]:
         """The process ids of the RQ workers."""
+        return self.processes(b"--queue")
+
+    def processes(self, word: bytes) -> list[int]:
+        """The ids of our processes with this word on their command line."""
         found = []
         for entry in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -84,7 +88,7 @@ class Running:
                     mine = self.url.encode() in file.read()
             except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue
-            if mine and b"--queue" in words:
+            if mine and word in words:
                 found.append(int(entry))
         return found
 
