@@ -1,52 +1,83 @@
-"""The engine: how fast what is due leaves, what one message costs, how late it is, and what an urgent one waits."""
+"""The engine: how fast what is due leaves beside the naive program, how late, and what it costs with many rows."""
 
+import io
+import json
 import os
+import random
+import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+import psycopg
+import requests
+from redis import Redis as Line
+from rq import Queue, Worker
+from sqlalchemy import func, insert, select, text
+from twilio.request_validator import RequestValidator
 
-from jobs import queue, tasks
-from notifier import clock, migrations, pharmacy, runtime, sealing
+from jobs import drain, queue
+from notifier import clock, migrations, pharmacy, runtime, sealing, sending
 from notifier.config import Settings
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel
-from notifier.models import Attempt, Message
-from tests.clinic import PHARMACY
+from notifier.models import Attempt, Inbound, Message, Receipt
+from tests.clinic import OUR_NUMBER, PHARMACY
 from tests.servers import Postgres, Redis, free_port, wait_until
-from tests.world import settings_for
+from tests.world import TOKEN, settings_for
 
 DELAY_MS = 100
-
+DUE, NAIVE = 10_000, 40
 FAST = PHARMACY.replace("sender_rate = 1000", "sender_rate = 100000")
+NOT_YET = (MessageState.PLANNED, MessageState.SENDING)
 
 
 @dataclass
 class Place:
-    """PostgreSQL, Redis and a Twilio that says yes, for one measurement; the product's settings for all of them."""
+    """PostgreSQL, Redis and a Twilio that says yes, for one measurement, and the product's settings for all of them."""
 
     postgres: Postgres
     redis: Redis
-    stub: int
+    stub: str
     web: str
     env: dict[str, str]
 
-    def run(self, *command: str) -> subprocess.Popen[bytes]:
-        """One process of the product."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "notifier", *command],
-            env={**os.environ, **self.env, "LOG_FORMAT": "text"},
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    @contextmanager
+    def running(self, *commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """These processes of the product, until the end of the block."""
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-m", "notifier", *command],
+                env={**os.environ, **self.env, "LOG_FORMAT": "text"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for command in commands
+        ]
+        try:
+            yield children
+        finally:
+            for child in children:
+                child.send_signal(signal.SIGTERM)
+            for child in children:
+                child.wait(40)
+
+    def arrivals(self) -> dict[str, float]:
+        """When (Unix time) each message reached Twilio since this was asked last, by its words."""
+        lines = requests.get(self.stub, timeout=10).text.splitlines()
+        return {words: float(at) for at, _, words in (line.partition(" ") for line in lines)}
 
 
 @contextmanager
@@ -55,19 +86,18 @@ def place(delay_ms: float = DELAY_MS) -> Iterator[Place]:
     postgres, redis, port, web = Postgres(), Redis(), free_port(), free_port()
     stub = subprocess.Popen([sys.executable, "-m", "tests.bench.stub", str(port), str(delay_ms)])
     try:
-        url = f"http://127.0.0.1:{web}"
-        env = settings_for(postgres.database(), redis.url, url, f"http://127.0.0.1:{port}")
-        env["SEND_LEASE_SECONDS"] = "60"
+        urls = f"http://127.0.0.1:{web}", f"http://127.0.0.1:{port}"
+        env = settings_for(postgres.database(), redis.url, *urls) | {"SEND_LEASE_SECONDS": "60"}
         os.environ.update(env)
         queue.connection.cache_clear()
         parts = runtime.configure(Settings.from_env(env))
         migrations.upgrade(parts.engine)
         with runtime.transaction() as session:
             pharmacy.apply(session, FAST, now=clock.now(), by="bench")
-        wait_until(lambda: listens(port), "the stub listens")
-        yield Place(postgres, redis, port, url, env)
+        wait_until(lambda: _listens(port), "the stub listens")
+        yield Place(postgres, redis, urls[1], urls[0], env)
     finally:
-        tasks.drain.calls.end()
+        drain.calls.end()
         stub.kill()
         stub.wait()
         runtime.current().engine.dispose()
@@ -76,129 +106,301 @@ def place(delay_ms: float = DELAY_MS) -> Iterator[Place]:
         postgres.remove()
 
 
-def listens(port: int) -> bool:
-    """Whether somebody listens there."""
+def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def plan_messages(count: int, *, name: str = "bench", urgent: bool = False, ahead: float = 0.0) -> None:
-    """So many messages to staff, due now: the whole path with sealing and journal, without a patient's consent."""
-    now = clock.now() + timedelta(seconds=ahead)
-    rows = []
-    for number in range(count):
-        to = f"+1212{5550000 + number % 9999:07}"
-        rows.append(
-            {
-                "key": f"{name}:{number}",
-                "site_key": "newyork",
-                "to": to,
-                "to_hash": sealing.lookup(to),
-                "channel": Channel.SMS,
-                "template": "verbatim",
-                "language": "en",
-                "values": {"text": f"Pharmko: reminder {number}"},
-                "urgent": urgent,
-                "any_hour": True,
-                "due_at": now,
-                "not_after": now + timedelta(hours=1),
-                "created_at": now,
-            }
-        )
+def plan_messages(count: int, name: str, *, urgent: bool = False, ahead: float = 0.0) -> datetime:
+    """So many messages to staff, due in `ahead` seconds: the whole path with sealing and journal. Returns when due."""
+    now = clock.now()
+    due = now + timedelta(seconds=ahead)
+    common = {"site_key": "newyork", "channel": Channel.SMS, "template": "verbatim", "language": "en"}
+    facts = {"urgent": urgent, "any_hour": True, "due_at": due, "not_after": due + timedelta(hours=1)}
+    rows = [
+        {
+            "key": f"{name}:{number}",
+            "to": (to := f"+1212{5550000 + number % 9999:07}"),
+            "to_hash": sealing.lookup(to),
+            "values": {"text": f"{name} {number}"},
+            "created_at": now,
+            **common,
+            **facts,
+        }
+        for number in range(count)
+    ]
     with runtime.transaction() as session:
-        session.execute(
-            Message.__table__.insert(),
-            [
-                row
-                | {
-                    "id": sealing_id(),
-                    "matters": False,
-                    "after_opt_out": False,
-                    "attempts": 0,
-                    "state": MessageState.PLANNED,
-                }
-                for row in rows
-            ],
-        )
+        session.execute(insert(Message), rows)
+    return due
 
 
-def sealing_id():
-    import uuid
-
-    return uuid.uuid4()
-
-
-def unsent() -> int:
-    """How many messages are not written down as sent."""
+def unsent(name: str) -> int:
+    """How many of these messages are not written down as sent."""
     with runtime.reading() as session:
-        not_yet = Message.state.in_((MessageState.PLANNED, MessageState.SENDING))
-        return session.scalar(select(func.count()).select_from(Message).where(not_yet)) or 0
+        left = (
+            select(func.count()).select_from(Message).where(Message.state.in_(NOT_YET), Message.key.like(f"{name}:%"))
+        )
+        return session.scalar(left) or 0
+
+
+def wait_for(name: str, timeout: float = 300) -> None:
+    """Until all of these messages are written down as sent; asked so seldom that it costs nothing."""
+    end = time.monotonic() + timeout
+    while unsent(name):
+        assert time.monotonic() < end, f"{name} do not leave"
+        time.sleep(0.25)
 
 
 def cpu_of(pids: list[int]) -> float:
     """Seconds of CPU that these processes have used."""
     tick = os.sysconf("SC_CLK_TCK")
-    total = 0.0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / tick
-    return total
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(each[11]) + int(each[12]) for each in fields) / tick
 
 
-def workers_of(root: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that a supervisor has started."""
-    found = Path(f"/proc/{root.pid}/task/{root.pid}/children").read_text().split()
-    return [int(pid) for pid in found]
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that it has started."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def throughput(p: Place, count: int = 10_000, processes: int = 2) -> tuple[float, float]:
-    """Messages a second and CPU milliseconds a message of the workers: claim to written outcome, with the clock."""
-    worker, ticking = p.run("worker", "--processes", str(processes)), p.run("clock")
-    try:
-        wait_until(lambda: len(workers_of(worker)) == processes + 1, "the workers start")
-        plan_messages(1, name="first")
-        wait_until(lambda: not unsent(), "the first has left")
-        pids = workers_of(worker)
-        plan_messages(count, ahead=3)
-        used = cpu_of(pids)
-        wait_until(lambda: unsent() == 0, "all have left", 300)
-        used = cpu_of(pids) - used
-        with runtime.reading() as session:
-            mine = (
-                select(func.min(Attempt.began), func.max(Message.sent_at))
-                .join(Message)
-                .where(Message.key.like("bench:%"))
-            )
-            began, ended = session.execute(mine).one()
-    finally:
-        for child in (worker, ticking):
-            child.send_signal(signal.SIGTERM)
-        for child in (worker, ticking):
-            child.wait(30)
-    return count / (ended - began).total_seconds(), used * 1000 / count
+def load() -> str:
+    """What else the machine does."""
+    return f"(load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
 
 
-if __name__ == "__main__":
-    with place() as p:
-        n = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-        if "procs" in sys.argv:
-            pg = [int(x) for x in os.popen(f"pgrep -P {p.postgres.process.pid}").read().split()]
-            print(throughput(p, n), os.getloadavg())
-        else:
-            plan_messages(n)
-            if "profile" in sys.argv:
-                import cProfile
-                import pstats
+# --- throughput ---------------------------------------------------------------------------------------------------
 
-                prof = cProfile.Profile()
-            began, used = time.perf_counter(), time.process_time()
-            while unsent():
-                if "profile" in sys.argv:
-                    prof.runcall(tasks.drain.drain_bulk)
-                else:
-                    tasks.drain.drain_bulk()
-            tasks.drain.calls.wait(10)
-            s, c = time.perf_counter() - began, time.process_time() - used
-            print(f"{n / s:.0f}/s {c * 1000 / n:.3f} ms CPU", os.getloadavg())
-            if "profile" in sys.argv:
-                pstats.Stats(prof).sort_stats("tottime").print_stats(25)
+
+def naive(place: Place) -> tuple[float, float]:
+    """Messages a second and CPU milliseconds a message of one preloaded forking RQ worker with a job a message."""
+    line = Line.from_url(place.redis.url)
+    line.flushall()
+    jobs = Queue("naive", connection=line)
+    due = datetime.now(UTC)
+    for number in range(NAIVE):
+        jobs.enqueue_at(due, "tests.bench.naive.send", f"+1212555{number:04}", f"naive {number}")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began, used = time.perf_counter(), time.process_time()
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    Worker([jobs], connection=line).work(burst=True, with_scheduler=True, logging_level="ERROR")
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+    seconds = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = time.process_time() - used + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert len(place.arrivals()) == NAIVE
+    return NAIVE / seconds, cpu * 1000 / NAIVE
+
+
+def throughput(place: Place, processes: int = 2) -> tuple[float, float, float]:
+    """The same of the product's own processes, from the first claim to the last written outcome; and PostgreSQL's CPU."""
+    name = f"due{random.randrange(10**6)}"
+    with place.running(("worker", "--processes", str(processes)), ("clock",)) as (worker, _):
+        wait_until(lambda: len(children_of(worker)) == processes + 1, "the workers start")
+        plan_messages(1, f"first-{name}")
+        wait_for(f"first-{name}")
+        pids = children_of(worker)
+        plan_messages(DUE, name, ahead=4)
+        used, beside = cpu_of(pids), cpu_of(children_of(place.postgres.process))
+        wait_for(name)
+        used, beside = cpu_of(pids) - used, cpu_of(children_of(place.postgres.process)) - beside
+    with runtime.reading() as session:
+        ours = Message.key.like(f"{name}:%")
+        span = select(func.min(Attempt.began), func.max(Message.sent_at)).join(
+            Message, Message.id == Attempt.message_id
+        )
+        began, ended = session.execute(span.where(ours)).one()
+        assert session.scalar(select(func.count()).select_from(Attempt).join(Message).where(ours)) == DUE
+    return DUE / (ended - began).total_seconds(), used * 1000 / DUE, beside * 1000 / DUE
+
+
+# --- lateness -----------------------------------------------------------------------------------------------------
+
+
+def lateness(place: Place, count: int = 100) -> list[float]:
+    """Seconds from due to Twilio, one message at a time, with workers that have nothing else to do."""
+    place.arrivals()
+    with place.running(("worker", "--processes", "1"), ("clock",)):
+        plan_messages(1, "warm")
+        wait_for("warm")
+        due = {}
+        for number in range(count):
+            name = f"late{number}"
+            due[f"{name} 0"] = plan_messages(1, name, ahead=0.3).timestamp()
+            time.sleep(random.uniform(0.1, 0.4))
+        wait_for(f"late{count - 1}")
+    arrived = place.arrivals()
+    return sorted(arrived[name] - at for name, at in due.items())
+
+
+def overtaking(place: Place, count: int = 20) -> list[float]:
+    """Seconds from due to Twilio of what is urgent, while a backlog of reminders is on its way out."""
+    place.arrivals()
+    with place.running(("worker", "--processes", "1"), ("clock",)):
+        plan_messages(1, "again")
+        wait_for("again")
+        plan_messages(DUE, "backlog")
+        wait_until(lambda: unsent("backlog") < DUE, "the backlog moves")
+        due = {}
+        for number in range(count):
+            name = f"urgent{number}"
+            due[f"{name} 0"] = plan_messages(1, name, urgent=True).timestamp()
+            queue.ring()  # as whoever plants something urgent does
+            time.sleep(0.2)
+        behind = unsent("backlog")
+        wait_for("urgent")
+        wait_for(f"urgent{count - 1}")
+    assert behind, "the backlog was gone before"
+    arrived = place.arrivals()
+    return sorted(arrived[name] - at for name, at in due.items())
+
+
+def of(sizes: list[float], share: float) -> float:
+    """The value below which so large a share lies."""
+    return sizes[min(int(len(sizes) * share), len(sizes) - 1)]
+
+
+# --- receipts -----------------------------------------------------------------------------------------------------
+
+
+def receipts(place: Place, rate: int = 300, seconds: int = 10) -> tuple[float, list[float], float]:
+    """Receipts a second that the web side took, the seconds that replies took meanwhile, and its CPU milliseconds."""
+    with runtime.reading() as session:
+        attempts = session.execute(select(Attempt.id, Attempt.provider_sid).limit(rate * seconds)).all()
+    signer, took = RequestValidator(TOKEN), []
+    done = [0]
+    with place.running(
+        ("web", "--bind", place.web.removeprefix("http://")), ("worker", "--processes", "1"), ("clock",)
+    ):
+        wait_until(lambda: _listens(int(place.web.rsplit(":", 1)[1])), "the web side listens")
+        posts = [
+            (url := f"{place.web}/twilio/status/{attempt}", form := {"MessageSid": sid, "MessageStatus": "delivered"},
+             signer.compute_signature(url, form))
+            for attempt, sid in attempts
+        ]  # fmt: skip
+        pids = children_of(serving)
+        used, start = cpu_of(pids), time.monotonic() + 0.5
+
+        def post(mine: list[Any], first: int, step: int) -> None:
+            with requests.Session() as line:
+                for place_in_line, (url, form, signature) in enumerate(mine):
+                    wait = start + (first + place_in_line * step) / rate - time.monotonic()
+                    time.sleep(max(wait, 0))
+                    assert line.post(url, form, headers={"X-Twilio-Signature": signature}, timeout=20).ok
+                    done[0] += 1
+
+        threads = [threading.Thread(target=post, args=(posts[each::8], each, 8)) for each in range(8)]
+        for thread in threads:
+            thread.start()
+        url = f"{place.web}/twilio/sms"
+        with requests.Session() as line:
+            number = 0
+            while any(thread.is_alive() for thread in threads):
+                number += 1
+                form = {"MessageSid": f"SM{uuid.uuid4().hex}", "From": f"+12125558{number:03}", "To": OUR_NUMBER}
+                form |= {"Body": "thank you", "NumMedia": "0"}
+                signature = signer.compute_signature(url, form)
+                began = time.monotonic()
+                assert line.post(url, form, headers={"X-Twilio-Signature": signature}, timeout=20).ok
+                took.append(time.monotonic() - began)
+                time.sleep(0.05)
+        spent, used = time.monotonic() - start, cpu_of(pids) - used
+        wait_until(lambda: not _count(Receipt), "all are settled", 60)
+    assert _count(Inbound) >= len(took)
+    return done[0] / spent, sorted(took), used * 1000 / (done[0] + len(took))
+
+
+def _count(table: Any) -> int:
+    with runtime.reading() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+# --- many rows ----------------------------------------------------------------------------------------------------
+
+COLUMNS = (
+    'id, key, site_key, "to", to_hash, channel, template, language, "values", matters, urgent, any_hour, '
+    "after_opt_out, state, due_at, not_after, attempts, created_at"
+)
+
+
+def fill(place: Place, rows: int) -> None:
+    """So many messages planned for the months to come, by COPY."""
+    seal = sealing.keyring().seal
+    to, values = (f"\\x{seal(words).hex()}" for words in ("+12125551000", json.dumps({"text": "later"})))
+    hashed, now = sealing.lookup("+12125551000"), clock.now()
+    with psycopg.connect(place.env["DATABASE_URL"].replace("+psycopg", "")) as line, line.cursor() as cursor:
+        with cursor.copy(f"COPY message ({COLUMNS}) FROM STDIN") as copy:
+            for start in range(0, rows, 10_000):
+                lines = io.StringIO()
+                for number in range(start, min(start + 10_000, rows)):
+                    due = now + timedelta(days=1, seconds=number % 7_776_000)
+                    lines.write(
+                        f"{uuid.uuid4()}\tlater:{rows}:{number}\tnewyork\t\\{to}\t{hashed}\tsms\tverbatim\ten\t\\{values}\t"
+                        f"f\tf\tt\tf\tplanned\t{due.isoformat()}\t{due.isoformat()}\t0\t{now.isoformat()}\n"
+                    )
+                copy.write(lines.getvalue())
+        line.commit()
+        line.autocommit = True
+        line.execute("VACUUM ANALYZE message")
+
+
+def cost(place: Place, name: str, count: int = 3000) -> float:
+    """Milliseconds of CPU, ours and PostgreSQL's, that claiming one message takes."""
+    plan_messages(count, name)
+    spent, claimed, server = time.process_time(), 0, children_of(place.postgres.process)
+    beside = cpu_of(server)
+    with runtime.reading() as session:
+        [lane] = sending.lanes(session, now=clock.now())
+    while claimed < count:
+        claimed += len(drain._claim(lane, drain.CLAIM, float("inf")) or ())
+    return (time.process_time() - spent + cpu_of(server) - beside) * 1000 / count
+
+
+def plan_of_the_claim() -> str:
+    """How PostgreSQL finds what is due."""
+    statement = (
+        "EXPLAIN SELECT id FROM message WHERE state = 'planned' AND NOT urgent AND channel = 'sms' "
+        "AND site_key IN ('newyork') AND due_at <= now() ORDER BY due_at, template LIMIT 128 FOR UPDATE SKIP LOCKED"
+    )
+    with runtime.reading() as session:
+        return " ".join(line.strip() for line in session.scalars(text(statement)))
+
+
+# --- all of it ----------------------------------------------------------------------------------------------------
+
+
+def run() -> None:
+    """Measure everything but the cost of many rows, and print it."""
+    with place() as one:
+        slow_rate, slow_cpu = naive(one)
+        runs = [throughput(one) for _ in range(3)]
+        rate, (_, cpu, beside) = max(runs)[0], statistics.median_low(runs)
+        print(f"Twilio answers after {DELAY_MS} ms; PostgreSQL, Redis and it run on this machine. {load()}")
+        print(f"  one job a message, one forking worker:  {slow_rate:8.1f} messages/s  {slow_cpu:6.2f} ms CPU each")
+        print(f"  notifier, two worker processes, {DUE}:  {rate:8.1f} messages/s  {cpu:6.2f} ms CPU each")
+        print(
+            f"    and PostgreSQL {beside:.2f} ms; its runs: {', '.join(f'{each[0]:.0f}/s' for each in runs)}; {rate / slow_rate:.0f} times as fast"
+        )
+        late = lateness(one)
+        print(f"From due to Twilio, idle: p50 {of(late, 0.5):.2f} s, p99 {of(late, 0.99):.2f} s {load()}")
+        ahead = overtaking(one)
+        print(f"Urgent ahead of a backlog of {DUE}: p50 {of(ahead, 0.5):.2f} s, worst {ahead[-1]:.2f} s {load()}")
+        taken, replies, each_cpu = receipts(one)
+        print(
+            f"Receipts: {taken:.0f}/s taken, {each_cpu:.2f} ms CPU each; replies meanwhile p50 {of(replies, 0.5) * 1000:.0f} ms,"
+        )
+        print(f"  p99 {of(replies, 0.99) * 1000:.0f} ms {load()}")
+
+
+def many_rows(rows: int = 1_000_000) -> None:
+    """What claiming costs with ten thousand planned rows and with many."""
+    with place() as one:
+        cost(one, "warm-up", 500)
+        found = {}
+        for size in (10_000, rows):
+            fill(one, size)
+            found[size] = statistics.median(cost(one, f"claim-{size}-{turn}") for turn in range(3))
+        print(
+            "Claiming one message: " + ", ".join(f"{size} rows planned: {ms:.2f} ms CPU" for size, ms in found.items())
+        )
+        print(f"  {plan_of_the_claim()}")

@@ -90,9 +90,9 @@ class Storm:
 
     def cut_the_connections(self) -> None:
         """Every session of the database is ended."""
-        with suppress(psycopg.OperationalError):  # it is away already
-            with psycopg.connect(self.running.postgres._dsn("postgres"), autocommit=True, connect_timeout=2) as line:
-                line.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        everyone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        with suppress(psycopg.OperationalError), psycopg.connect(self.running.postgres._dsn("postgres")) as line:
+            line.execute(everyone)  # unless it is away already
 
     def flush_redis(self) -> None:
         """All rings and all buckets are gone."""
