@@ -193,7 +193,7 @@ def naive(place: Place) -> tuple[float, float]:
 
 
 def throughput(place: Place, processes: int = 2) -> tuple[float, float, float]:
-    """The same of the product's own processes, from the first claim to the last written outcome; and PostgreSQL's CPU."""
+    """The same of the product's own processes, from the first claim to the last outcome; and PostgreSQL's CPU."""
     name = f"due{random.randrange(10**6)}"
     with place.running(("worker", "--processes", str(processes)), ("clock",)) as (worker, _):
         wait_until(lambda: len(children_of(worker)) == processes + 1, "the workers start")
@@ -269,9 +269,8 @@ def receipts(place: Place, rate: int = 300, seconds: int = 10) -> tuple[float, l
         attempts = session.execute(select(Attempt.id, Attempt.provider_sid).limit(rate * seconds)).all()
     signer, took = RequestValidator(TOKEN), []
     done = [0]
-    with place.running(
-        ("web", "--bind", place.web.removeprefix("http://")), ("worker", "--processes", "1"), ("clock",)
-    ):
+    web = ("web", "--bind", place.web.removeprefix("http://"))
+    with place.running(web, ("worker", "--processes", "1"), ("clock",)) as (serving, *_):
         wait_until(lambda: _listens(int(place.web.rsplit(":", 1)[1])), "the web side listens")
         posts = [
             (url := f"{place.web}/twilio/status/{attempt}", form := {"MessageSid": sid, "MessageStatus": "delivered"},
@@ -378,18 +377,15 @@ def run() -> None:
         print(f"Twilio answers after {DELAY_MS} ms; PostgreSQL, Redis and it run on this machine. {load()}")
         print(f"  one job a message, one forking worker:  {slow_rate:8.1f} messages/s  {slow_cpu:6.2f} ms CPU each")
         print(f"  notifier, two worker processes, {DUE}:  {rate:8.1f} messages/s  {cpu:6.2f} ms CPU each")
-        print(
-            f"    and PostgreSQL {beside:.2f} ms; its runs: {', '.join(f'{each[0]:.0f}/s' for each in runs)}; {rate / slow_rate:.0f} times as fast"
-        )
+        print(f"    and PostgreSQL {beside:.2f} ms; {rate / slow_rate:.0f} times as fast;", end=" ")
+        print("its runs:", ", ".join(f"{each[0]:.0f}/s" for each in runs))
         late = lateness(one)
         print(f"From due to Twilio, idle: p50 {of(late, 0.5):.2f} s, p99 {of(late, 0.99):.2f} s {load()}")
         ahead = overtaking(one)
         print(f"Urgent ahead of a backlog of {DUE}: p50 {of(ahead, 0.5):.2f} s, worst {ahead[-1]:.2f} s {load()}")
-        taken, replies, each_cpu = receipts(one)
-        print(
-            f"Receipts: {taken:.0f}/s taken, {each_cpu:.2f} ms CPU each; replies meanwhile p50 {of(replies, 0.5) * 1000:.0f} ms,"
-        )
-        print(f"  p99 {of(replies, 0.99) * 1000:.0f} ms {load()}")
+        taken, took, each_cpu = receipts(one)
+        print(f"Receipts: {taken:.0f}/s taken at {each_cpu:.2f} ms CPU each; replies meanwhile", end=" ")
+        print(f"p50 {of(took, 0.5) * 1000:.0f} ms, p99 {of(took, 0.99) * 1000:.0f} ms {load()}")
 
 
 def many_rows(rows: int = 1_000_000) -> None:
@@ -400,7 +396,6 @@ def many_rows(rows: int = 1_000_000) -> None:
         for size in (10_000, rows):
             fill(one, size)
             found[size] = statistics.median(cost(one, f"claim-{size}-{turn}") for turn in range(3))
-        print(
-            "Claiming one message: " + ", ".join(f"{size} rows planned: {ms:.2f} ms CPU" for size, ms in found.items())
-        )
+        for size, ms in found.items():
+            print(f"Claiming one message with {size} rows planned: {ms:.2f} ms CPU, ours and PostgreSQL's {load()}")
         print(f"  {plan_of_the_claim()}")

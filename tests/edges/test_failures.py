@@ -22,7 +22,7 @@ def names(rules: dict[int, Rule]) -> list[pytest.param]:
     return [pytest.param(code, id=f"{code}-{rule.failure}") for code, rule in sorted(rules.items())]
 
 
-def remind(clinic, person, channel: Channel = Channel.SMS, **given) -> Message:
+def remind(clinic, person, channel: Channel = Channel.SMS, *, at_once: bool = True, **given) -> Message:
     """A message to this person that is due now; what it is about does not matter here."""
     contact = clinic.contact(person)
     with runtime.transaction() as session:
@@ -44,7 +44,8 @@ def remind(clinic, person, channel: Channel = Channel.SMS, **given) -> Message:
             **given,
         )
         session.add(message)
-    clinic.world.settle()
+    if at_once:
+        clinic.world.settle()
     return message
 
 
