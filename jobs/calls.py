@@ -52,14 +52,15 @@ class Calls:
         self._lines.add(line)
         loop.call_soon_threadsafe(self._spawn, loop, line, orders, lease_ends)
 
-    def wait(self, timeout: float, room: int = IN_FLIGHT * 100) -> bool:
-        """Until every end is written down, or at least so many calls may begin. False: it takes longer."""
-
-        def enough() -> bool:
-            return self._open == 0 or int(self._most) - self._under_way >= room
-
+    def wait(self, timeout: float) -> bool:
+        """Until every end is written down. False: it takes longer."""
         with self._changed:
-            return self._changed.wait_for(enough, timeout)
+            return self._changed.wait_for(lambda: self._open == 0, timeout)
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """Until a quarter of the calls that may be under way can begin: fewer are not worth a claim."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._under_way <= self._most * 0.75, timeout)
 
     def end(self, timeout: float = 20.0) -> None:
         """Wait for what is in flight, write it down, and leave no thread and no connection behind."""
@@ -126,13 +127,18 @@ class Calls:
             if self._under_way > BATCH // 20:
                 time.sleep(LINGER)
             ends = [first]
+            over = False
             with suppress(Empty):
-                while len(ends) < BATCH and (more := self._ended.get_nowait()) is not None:
-                    ends.append(more)
+                while len(ends) < BATCH and not over:
+                    more = self._ended.get_nowait()
+                    over = more is None
+                    ends += [more] if more else []
             self._write_down(ends)
             with self._changed:
                 self._open -= len(ends)
                 self._changed.notify_all()
+            if over:
+                return
 
     def _write_down(self, ends: Ends) -> None:
         """Until the database takes it. A process that dies before leaves a doubt, which Twilio's list settles."""

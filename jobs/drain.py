@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from jobs import pacing
 from jobs.calls import Again, Calls, Ends
 from jobs.faults import NOT_NOW, JobFailed, each, where
-from jobs.queue import BULK, ring
+from jobs.queue import ring
 from notifier import clock, sending
 from notifier.journal import Raced
 from notifier.provider import Accepted, Order
@@ -21,7 +20,6 @@ from notifier.runtime import current, reading, transaction
 from notifier.sending import Lane, quota, stops
 
 CLAIM = 128  # messages in one transaction
-AT_LEAST = 32  # calls may begin before more is claimed, while many are under way
 PATIENCE = 1.0  # seconds that a job waits for the calls it began; one that hangs goes on without it
 DRAIN_SECONDS = 5.0  # then a job rings for another and ends, so that others have their turn
 NEXT_LOOK = 0.25  # seconds at most between two looks at senders that wait for their turn
@@ -30,8 +28,11 @@ log = logging.getLogger(__name__)
 
 def drain_urgent() -> None:
     """Send every urgent message that is due, at once: its senders' pace is made up for by the others."""
-    while calls.room() and (orders := _claim(None, min(calls.room(), CLAIM), float("inf"))) is not None:
-        _begin(orders)
+    while room := calls.room():
+        lease_ends = _lease_ends()
+        if (orders := _claim(None, min(room, CLAIM), float("inf"))) is None:
+            break
+        calls.begin(orders, lease_ends)
         for name, segments in _used(orders).items():
             pacing.settle(name, -segments)
     calls.wait(PATIENCE)
@@ -47,9 +48,8 @@ def drain_bulk() -> bool:
             calls.wait(PATIENCE)
             return True
         waits = [_drain(lane) for lane in lanes]
-        if all(waits):
-            time.sleep(min(*waits, NEXT_LOOK) if len(waits) > 1 else min(waits[0], NEXT_LOOK))
-        calls.wait(PATIENCE, room=AT_LEAST)
+        time.sleep(min(*waits, NEXT_LOOK))
+        calls.wait_for_room(PATIENCE)
     return False
 
 
@@ -61,15 +61,16 @@ def _drain(lane: Lane) -> float:
     may, wait = pacing.take(lane, want)
     if may == 0:
         return wait or NEXT_LOOK
+    lease_ends = _lease_ends()
     orders = _claim(lane, may, may)
-    _begin(orders or ())
+    calls.begin(orders or (), lease_ends)
     used = sum(order.segments for order in orders or ())
     pacing.settle(lane.name, may - used)
     if lane.on_trial:
         _on_trial.add(lane.name)
         calls.wait(PATIENCE)
         return NEXT_LOOK
-    return 0.0 if orders else NEXT_LOOK if orders is None else 0.0
+    return NEXT_LOOK if orders is None else 0.0
 
 
 def _used(orders: Sequence[Order]) -> Counter[str]:
@@ -79,8 +80,9 @@ def _used(orders: Sequence[Order]) -> Counter[str]:
     return used
 
 
-def _begin(orders: Sequence[Order]) -> None:
-    calls.begin(orders, time.monotonic() + current().settings.send_lease_seconds)
+def _lease_ends() -> float:
+    """By this process's own clock, asked before the claim, so that it never believes to hold longer than it does."""
+    return time.monotonic() + current().settings.send_lease_seconds
 
 
 # --- claiming -----------------------------------------------------------------------------------------------------
@@ -139,20 +141,22 @@ def _claim_apart(message_id: UUID) -> list[Order]:
 def _record(ends: Ends) -> None:
     """What was taken in one transaction; the rest, from which tickets may follow, each in its own."""
     taken = [end for end in ends if isinstance(end[1], Accepted)]
+    others = [[end] for end in ends if not isinstance(end[1], Accepted)]
     try:
-        _record_together(taken)
-        each(_record_together, [[end] for end in ends if not isinstance(end[1], Accepted)])
+        try:
+            _record_together(taken)
+        except NOT_NOW:
+            raise
+        except Exception as error:  # noqa: BLE001  one of them is at fault: each by itself
+            log.error("%d ends could not be written down together: %s", len(taken), where(error))
+            others += [[end] for end in taken]
+        each(_record_together, others)
     except NOT_NOW as error:
         raise Again(type(error).__name__) from None
     except JobFailed:
-        return  # logged; its lease runs out, and it is settled as a doubt
-    except Exception as error:  # noqa: BLE001  one of them is at fault: its lease runs out, as above
-        log.error("%d ends could not be written down together: %s", len(taken), where(error))
-        if len(taken) > 1:
-            for end in taken:
-                _record([end])
-    if any(not isinstance(outcome, Accepted) for _, outcome in ends):
-        ring("dispatch")  # a call may have taken its place, or a ticket been opened
+        log.warning("left to their leases: they are settled as doubts")
+    if others:
+        ring("dispatch")  # a call may have taken a text's place, or a ticket been opened
 
 
 def _record_together(ends: Ends) -> None:
@@ -176,4 +180,3 @@ def _record_together(ends: Ends) -> None:
 
 _on_trial: set[str] = set()  # senders that could not send, and of which one message is out
 calls = Calls(_record)
-go_on = partial(ring, "drain_bulk", queue=BULK)

@@ -42,7 +42,7 @@ class Doubt:
     body: str
     began: datetime  # real
     started_at: datetime  # by the product's clock, which Twilio's double shares
-    provider_sid: str | None
+    looked: int
 
 
 def doubts(session: Session, *, looks: Sequence[float] = LOOKS, real_now: datetime) -> list[Doubt]:
@@ -51,6 +51,7 @@ def doubts(session: Session, *, looks: Sequence[float] = LOOKS, real_now: dateti
         select(Message, Attempt)
         .join(Attempt, Attempt.id == Message.attempt_id)
         .where(Message.state == MessageState.UNCERTAIN)
+        .order_by(Attempt.began)
         .limit(500)
     )
     return [
@@ -61,7 +62,7 @@ def doubts(session: Session, *, looks: Sequence[float] = LOOKS, real_now: dateti
             message.body or "",
             attempt.began,
             attempt.started_at,
-            attempt.provider_sid,
+            attempt.looked,
         )
         for message, attempt in rows
         if real_now >= attempt.began + timedelta(seconds=looks[min(attempt.looked, len(looks) - 1)])
@@ -98,10 +99,12 @@ def settle(
     now: datetime,
 ) -> None:
     """Write down what Twilio's list said. Unseen at the last look: Twilio never had it, so it may go again."""
-    attempt = session.get_one(Attempt, doubt.attempt_id)
+    attempt = session.get_one(Attempt, doubt.attempt_id, with_for_update=True)
     message = session.get_one(Message, attempt.message_id)
     if message.state is not MessageState.UNCERTAIN or message.attempt_id != attempt.id:
         return  # its receipt was faster
+    if found is None and attempt.looked != doubt.looked:
+        return  # somebody else looked at the same time: that was one look, not two
     if found is not None:
         attempt.looked = 0
         _believe(session, attempt.id, found, catalog=catalog, now=now)
