@@ -15,6 +15,7 @@ from notifier.provider import Accepted, Order, Outcome, Twilio, Unavailable, Unc
 from notifier.runtime import current
 
 IN_FLIGHT = 128
+AHEAD = 1.5  # times as many are claimed as may be under way, so that none of these waits for a claim
 BATCH = 250
 LINGER = 0.03  # seconds in which more ends are awaited while many calls are under way
 log = logging.getLogger(__name__)
@@ -27,18 +28,19 @@ class Calls:
     def __init__(self, record: Callable[[Ends], None]) -> None:
         self._record = record
         self._changed = threading.Condition()
-        self._under_way = 0  # calls
+        self._under_way = 0  # calls, and those that wait for their turn
         self._open = 0  # calls, and ends that are not written down yet
         self._most = float(IN_FLIGHT)
         self._ended: SimpleQueue[tuple[Order, Outcome] | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
         self._lines: set[Twilio] = set()
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     def room(self) -> int:
         """How many calls may begin now: fewer after Twilio said that it was too many, more again with each it takes."""
         with self._changed:
-            return max(int(self._most) - self._under_way, 0)
+            return max(int(self._most * AHEAD) - self._under_way, 0)
 
     def begin(self, orders: Sequence[Order], lease_ends: float) -> None:
         """Make these calls, unless the lease (monotonic) is over before one begins."""
@@ -58,9 +60,9 @@ class Calls:
             return self._changed.wait_for(lambda: self._open == 0, timeout)
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Until a quarter of the calls that may be under way can begin: fewer are not worth a claim."""
+        """Until so many can begin that they are worth a claim."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._under_way <= self._most * 0.75, timeout)
+            return self._changed.wait_for(lambda: self._under_way <= self._most, timeout)
 
     def end(self, timeout: float = 20.0) -> None:
         """Wait for what is in flight, write it down, and leave no thread and no connection behind."""
@@ -80,6 +82,7 @@ class Calls:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = loop = asyncio.new_event_loop()
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._threads = [
             threading.Thread(target=self._run, args=(loop,), name="calls", daemon=True),
             threading.Thread(target=self._keep_books, name="books", daemon=True),
@@ -104,7 +107,8 @@ class Calls:
 
     async def _call(self, line: Twilio, order: Order, lease_ends: float) -> None:
         try:
-            outcome = await self._outcome(line, order, lease_ends)
+            async with self._slots:
+                outcome = await self._outcome(line, order, lease_ends)
         except Exception as error:  # noqa: BLE001  a fault of ours after the call began: nobody knows
             outcome = Uncertain(type(error).__name__)
         with self._changed:

@@ -9,7 +9,7 @@ import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from notifier.sandbox import Sandbox
+from notifier.sandbox import Rates, Sandbox
 from tests.edges.sandbox_world import ADA, NIA, PHARMACY, SID, TOKEN, client_of, sandbox_for, service
 from tests.servers import wait_until
 
@@ -55,6 +55,7 @@ def test_there_is_no_other_weather(sandbox: Sandbox) -> None:
         ("dropped-after", requests.ConnectionError, 1),
         ("hang", requests.ReadTimeout, 0),
         ("answer lost", requests.ReadTimeout, 1),
+        ("half a body", requests.exceptions.ChunkedEncodingError, 1),
     ],
 )
 def test_the_line_may_break_before_or_after_the_text_is_taken(
@@ -114,3 +115,37 @@ def test_a_waiting_request_does_not_keep_the_sandbox_from_stopping() -> None:
         sandbox.agenda.later(0.2, sandbox.stopping.set, lane="test")
         with pytest.raises(requests.ConnectionError):
             text(client)
+
+
+@pytest.mark.parametrize(("code", "status"), [(21606, 400), (20003, 401), (30034, 400), (20503, 503)])
+def test_any_code_may_be_the_answer(client: Client, sandbox: Sandbox, code: int, status: int) -> None:
+    sandbox.fault(code, to=ADA)
+    with pytest.raises(TwilioRestException) as refusal:
+        text(client)
+    assert (refusal.value.code, refusal.value.status) == (code, status)
+    text(client)
+    assert len(sandbox.sent) == 1
+
+
+def test_what_comes_faster_than_the_rate_allows_is_lost_when_twilio_has_no_patience(
+    client: Client, sandbox: Sandbox
+) -> None:
+    sandbox.rates = Rates(segments=1, calls=1, patience=1.0)
+    for _ in range(5):
+        text(client)
+    sandbox.settle()
+    assert [one.error_code for one in sandbox.sent].count(30022) == 3
+    where = {"to": ADA, "from_": PHARMACY, "twiml": "<Response/>"}
+    client.calls.create(**where)
+    client.calls.create(**where)
+    with pytest.raises(TwilioRestException) as refusal:
+        client.calls.create(**where)
+    assert refusal.value.status == 429
+    assert len(sandbox.calls) == 2
+
+
+def test_a_messaging_service_tells_its_numbers(client: Client, sandbox: Sandbox) -> None:
+    sandbox.own(PHARMACY)
+    client.messaging.base_url = sandbox.url
+    pool = client.messaging.v1.services("MG" + "1" * 32).phone_numbers.list()
+    assert [one.phone_number for one in pool] == [PHARMACY]
