@@ -415,6 +415,8 @@ class Watch(Base):
     due_at: Mapped[datetime] = mapped_column(Instant)
     ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+
 class Receipt(Base):
     """A status callback as it came in; it goes once it is settled, so that few stand here."""
 

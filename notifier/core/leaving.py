@@ -8,8 +8,6 @@ from notifier.core import planning
 from notifier.core.states import PlanState
 from notifier.core.vocabulary import Consent
 
-AFTER_END = {"M26", "M27", "M28"}  # the few messages that belong to a plan that has ended
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -19,6 +17,7 @@ class Facts:
     is_step: bool  # of a journey, not an answer, a page or a reply
     not_after: datetime
     quiet: str
+    after_end: bool = False  # one of the few that belong to a plan that has ended
     any_hour: bool = False
     after_opt_out: bool = False
     page_is_wanted: bool = True
@@ -74,7 +73,7 @@ def unwanted(facts: Facts) -> str:
     """Why this message must not leave any more; empty when it may."""
     if not facts.page_is_wanted:
         return "acknowledged"
-    over = facts.plan is PlanState.ENDED and facts.template in AFTER_END
+    over = facts.plan is PlanState.ENDED and facts.after_end
     if facts.is_step and facts.plan in planning.SILENT and not over:
         return f"the plan is {facts.plan}"
     if not facts.has_contact:

@@ -4,7 +4,7 @@
 it, `ways` finds another way for what matters, `stops` holds a sender that cannot send.
 """
 
-from notifier.sending.claiming import any_urgent, claim, claim_all, due, put_off, words
+from notifier.sending.claiming import any_urgent, claim, claim_all, due, put_off
 from notifier.sending.lanes import Lane, lanes
 from notifier.sending.outcomes import doubt, reap, record_outcomes, tries
 from notifier.sending.receipts import DID_NOT_ARRIVE, record_receipt
@@ -25,5 +25,4 @@ __all__ = [
     "record_receipt",
     "tries",
     "when_it_mattered",
-    "words",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from notifier import journal
+from notifier import journal, saying
 from notifier.catalog import Catalog
 from notifier.core import leaving, wording
 from notifier.core.leaving import Drop, Facts, Leave, TooLate, Wait
@@ -73,7 +73,7 @@ def claim_all(
     sites = {site.key: site for site in session.scalars(select(Site))}
     claims, used = _Claims(), 0
     for row in _read(session, ids, now):
-        match leaving.verdict(_facts(row, sites[row.site_key]), now):
+        match leaving.verdict(_facts(row, sites[row.site_key], catalog), now):
             case Drop(why):
                 claims.dropped[why].append(row.id)
             case Wait(until):
@@ -81,7 +81,7 @@ def claim_all(
             case TooLate():
                 claims.too_late.append(row.id)
             case Leave() if used < room:
-                order = _take(claims, row, sites[row.site_key], catalog, public_base_url, now, real_now, lease)
+                order = _take(session, claims, row, sites[row.site_key], catalog, public_base_url, now, real_now, lease)
                 used += order.segments
                 if used > room and len(claims.orders) > 1:
                     _leave_behind(claims, row.id)
@@ -122,10 +122,11 @@ def _read(session: Session, ids: Sequence[uuid.UUID], now: datetime) -> Sequence
     return sorted(rows, key=lambda row: place[row.id])
 
 
-def _facts(row: Row[Any], site: Site) -> Facts:
+def _facts(row: Row[Any], site: Site, catalog: Catalog) -> Facts:
     return Facts(
         template=row.template,
         is_step=bool(row.step),
+        after_end=bool(row.step) and catalog.journeys.speaks_after_end(row.step),
         not_after=row.not_after,
         quiet=site.quiet_hours,
         any_hour=row.any_hour,
@@ -140,6 +141,7 @@ def _facts(row: Row[Any], site: Site) -> Facts:
 
 
 def _take(
+    session: Session,
     claims: _Claims,
     row: Row[Any],
     site: Site,
@@ -149,7 +151,7 @@ def _take(
     real_now: datetime,
     lease: timedelta,
 ) -> Order:
-    body = _words(row, site, catalog)
+    body = saying.say(session, row, site, catalog)
     is_call = row.channel is Channel.VOICE
     segments = 1 if is_call else wording.segments(body)[0]
     attempt_id, n = uuid.uuid4(), row.attempts + 1
@@ -209,18 +211,6 @@ def put_off(session: Session, message_id: uuid.UUID, fault: str, *, now: datetim
         .values(due_at=now + PUT_OFF * pace, why=f"could not be made ready: {fault}"[:200])
         .execution_options(synchronize_session=False)
     )
-
-
-def words(message: Message, catalog: Catalog) -> str:
-    """What the recipient will read or hear."""
-    return _words(message, message.site, catalog)
-
-
-def _words(message: Any, site: Site, catalog: Catalog) -> str:
-    if (text := message.values.get("text")) is not None:
-        return str(text)
-    values = {"brand": site.brand, "phone": wording.written_phone(site.phone), **message.values}
-    return catalog.render(message.template, message.language, message.channel, values)
 
 
 def _expire(session: Session, message: Message, *, catalog: Catalog, now: datetime) -> None:

@@ -123,6 +123,7 @@ def _plant(session: Session, message: Message, contact: Contact, channel: Channe
         language=contact.language if contact.id != message.contact_id else message.language,
         values=message.values,
         prompt=message.prompt,
+        question=message.question,
         matters=True,
         urgent=message.urgent,
         any_hour=message.any_hour,
