@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.bench import engine, replies
+from tests.bench import engine, planning, replies
 
-TOPICS = {"engine": engine.run, "rows": engine.many_rows, "replies": replies.run}
+TOPICS = {"engine": engine.run, "rows": engine.many_rows, "planning": planning.run, "replies": replies.run}
 
 
 def main(words: list[str]) -> None:

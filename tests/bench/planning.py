@@ -1,5 +1,6 @@
 """How long it takes to plan what an import brings, beside the plainest insert of rows of the same size."""
 
+import os
 import resource
 import time
 import uuid
@@ -8,20 +9,36 @@ from datetime import timedelta
 
 from sqlalchemy import MetaData, Table, delete, func, insert, select
 
-from notifier import clock, enrolment, pharmacy, runtime
+from notifier import clock, enrolment, migrations, pharmacy, runtime
+from notifier.config import Settings
 from notifier.core.states import PlanState
 from notifier.core.vocabulary import Administration, Channel, Consent, EventKind, Line, Storage, Therapy
 from notifier.models import CareEvent, ConsentRecord, Contact, Message, Patient, TherapyPlan, Watch
 from notifier.sealing import lookup
 from tests.clinic import PHARMACY
+from tests.servers import Postgres
+from tests.world import settings_for
 
 BATCH = 500
 
 
-def run(patients: int) -> None:
+def run(patients: int = 5_000) -> None:
     """Plan `patients` therapies as an import does, then insert as many rows again without any thought."""
-    with runtime.transaction() as session:
-        pharmacy.apply(session, PHARMACY, now=clock.now(), by="bench")
+    postgres = Postgres()
+    env = settings_for(postgres.database(), "redis://127.0.0.1:1/0", "http://127.0.0.1:1", "http://127.0.0.1:2")
+    os.environ.update(env)
+    parts = runtime.configure(Settings.from_env(env))
+    try:
+        migrations.upgrade(parts.engine)
+        with runtime.transaction() as session:
+            pharmacy.apply(session, PHARMACY, now=clock.now(), by="bench")
+        _measure(patients)
+    finally:
+        parts.engine.dispose()
+        postgres.remove()
+
+
+def _measure(patients: int) -> None:
     ids = list(_patients(patients))
     began, used = time.perf_counter(), time.process_time()
     peaks = []
