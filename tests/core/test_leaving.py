@@ -47,7 +47,7 @@ def test_what_is_not_wanted_any_more_is_dropped(changes, why):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"plan": PlanState.ENDED, "template": "M27"},  # one that belongs to the end
+        {"plan": PlanState.ENDED, "after_end": True},  # one that belongs to the end
         {"plan": PlanState.PAUSED, "is_step": False},  # an answer
         {"consent": Consent.UNKNOWN, "is_step": False},
         {"consent": Consent.WITHDRAWN, "is_step": False, "after_opt_out": True},
