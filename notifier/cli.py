@@ -307,20 +307,35 @@ def preview(patient: str) -> None:
 @main.command()
 @click.argument("text", required=False)
 @click.option("--jsonl", is_flag=True, help='Read {"id", "text"} lines from standard input; write one line for each.')
+@click.option("--explain", is_flag=True, help="Say which words and which rule made each kind.")
+@click.option(
+    "--evaluate", metavar="FILE.jsonl", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Measure against labelled {"text", "kinds", "urgency"} lines; print every miss.',
+)
+@click.option("--rules-alone", is_flag=True, help="Without the learned layer.")
 @refuses
-def triage(text: str | None, jsonl: bool) -> None:
-    """Understand a reply."""
+def triage(text: str | None, jsonl: bool, explain: bool, evaluate: Path | None, rules_alone: bool) -> None:
+    """Understand a reply. With the word train for TEXT: learn anew from the labelled replies of the catalog."""
     from notifier import triaging
 
-    rules = triaging.rules(_own_catalog())
-    if jsonl:
+    if text == "train":
+        from notifier import training
+
+        for line in training.train(_own_catalog()):
+            click.echo(line)
+        return
+    rules = triaging.rules(_own_catalog(), learned=False if rules_alone else None)
+    if evaluate:
+        for line in triaging.evaluation(evaluate, rules):
+            click.echo(line)
+    elif jsonl:
         for line in sys.stdin:
             if line.strip():
                 click.echo(json.dumps(triaging.answer(line, rules), ensure_ascii=False))
     elif text is None:
-        raise click.UsageError("give a TEXT, or --jsonl and lines on standard input")
+        raise click.UsageError("give a TEXT, or --jsonl and lines on standard input, or --evaluate FILE.jsonl")
     else:
-        for line in triaging.explain(text, rules):
+        for line in (triaging.explain if explain else triaging.told)(text, rules):
             click.echo(line)
 
 

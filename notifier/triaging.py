@@ -1,18 +1,19 @@
-"""`notifier triage`: a reply read without a patient, as JSON lines or for the eye."""
+"""`notifier triage`: a reply read without a patient, as JSON lines, for the eye, or measured against labels."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from notifier import evaluating
 from notifier.catalog import SHIPPED
 from notifier.catalog.rules import load_rules
 from notifier.core import triage
 from notifier.core.vocabulary import THERAPY_FLAGS, Prompt, Therapy
 
 
-def rules(override: Path | None) -> triage.Rules:
-    """The rules shipped, with a pharmacy's own over them. Raises Misconfigured."""
+def rules(override: Path | None, learned: bool = True) -> triage.Rules:
+    """The rules shipped, with a pharmacy's own over them; without `learned`, rules alone. Raises Misconfigured."""
     return load_rules([SHIPPED, *([override] if override else [])])
 
 
@@ -20,18 +21,29 @@ def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
     """One line of `--jsonl`: never an exception, whatever the line. A line that is no JSON object is read as text."""
     try:
         given = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         given = {"text": line.strip()}
     prompt, therapy = given.get("prompt"), given.get("therapy")
-    reading = triage.read(
+    reading = _read(
         str(given.get("text") or ""),
         rules,
-        prompt=Prompt(prompt) if prompt in list(Prompt) else None,
-        flags=frozenset({THERAPY_FLAGS[Therapy(therapy)]}) if therapy in THERAPY_FLAGS else frozenset(),
+        Prompt(prompt) if prompt in list(Prompt) else None,
+        Therapy(therapy) if therapy in list(Therapy) else None,
     )
     return triage.to_json(reading, given.get("id", ""))
+
+
+def _read(text: str, rules: triage.Rules, prompt: Prompt | None, therapy: Therapy | None) -> triage.Reading:
+    flags = frozenset({THERAPY_FLAGS[therapy]}) if therapy in THERAPY_FLAGS else frozenset()
+    return triage.read(text, rules, prompt=prompt, flags=flags)
+
+
+def evaluation(file: Path, rules: triage.Rules) -> Iterator[str]:
+    """The figures and the misses of one labelled file. Raises NotifierError for a bad line."""
+    replies = evaluating.labelled(file)
+    return evaluating.report(evaluating.evaluate(replies, lambda *given: _read(given[0], rules, *given[1:])))
 
 
 def explain(text: str, rules: triage.Rules) -> Iterator[str]:
