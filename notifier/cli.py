@@ -321,10 +321,10 @@ def triage(text: str | None, jsonl: bool, explain: bool, evaluate: Path | None, 
     if text == "train":
         from notifier import training
 
-        for line in training.train(_own_catalog()):
+        for line in training.train(triaging.rules(_own_catalog())):
             click.echo(line)
         return
-    rules = triaging.rules(_own_catalog(), learned=False if rules_alone else None)
+    rules = triaging.rules(_own_catalog(), learned=not rules_alone)
     if evaluate:
         for line in triaging.evaluation(evaluate, rules):
             click.echo(line)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from notifier.core.vocabulary import THERAPY_FLAGS, Prompt, Therapy
 
 def rules(override: Path | None, learned: bool = True) -> triage.Rules:
     """The rules shipped, with a pharmacy's own over them; without `learned`, rules alone. Raises Misconfigured."""
-    return load_rules([SHIPPED, *([override] if override else [])])
+    loaded = load_rules([SHIPPED, *([override] if override else [])])
+    return loaded if learned else replace(loaded, learned=None)
 
 
 def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
@@ -44,6 +46,11 @@ def evaluation(file: Path, rules: triage.Rules) -> Iterator[str]:
     """The figures and the misses of one labelled file. Raises NotifierError for a bad line."""
     replies = evaluating.labelled(file)
     return evaluating.report(evaluating.evaluate(replies, lambda *given: _read(given[0], rules, *given[1:])))
+
+
+def told(text: str, rules: triage.Rules) -> Iterator[str]:
+    """What was understood, and by which words."""
+    return explain(text, rules)
 
 
 def explain(text: str, rules: triage.Rules) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from notifier.catalog.learning import load_learned
 from notifier.core.triage import Row, Rules
 from notifier.core.triage.lexicon import Lexicon, choices
 from notifier.core.triage.rules import Compound, Spelling
@@ -13,7 +14,7 @@ from notifier.core.triage.words import phrase
 from notifier.core.vocabulary import Flag, Role, Urgency
 from notifier.errors import Misconfigured
 
-FILES = ("triage.toml", "lexicon.en.toml", "lexicon.es.toml", "signs.toml", "spelling.toml")
+FILES = ("triage.toml", "lexicon.en.toml", "lexicon.es.toml", "signs.toml", "spelling.toml", "learned.toml")
 _OPEN = "[\"“«'„]"
 
 
@@ -113,6 +114,7 @@ def _rules(data: Mapping[str, Mapping[str, Any]]) -> Rules:
         version=str(table["version"]),
         owner=table["owner"],
         approved=str(table["approved"]),
+        learned=load_learned(data["learned.toml"]),
     )
 
 

@@ -56,6 +56,7 @@ class Finding:
     used: frozenset[int]
     sentence: int
     urgency: Urgency | None = None
+    rule: str = ""  # the sign that found it, as it is written in the catalog
 
     @property
     def first(self) -> int:
@@ -176,7 +177,7 @@ class Lexicon:
                     key = (sign.kind, used)
                     before = found.get(key)
                     if before is None or (before.urgency is None and sign.urgency):
-                        found[key] = Finding(sign.kind, used, sentence, sign.urgency)
+                        found[key] = Finding(sign.kind, used, sentence, sign.urgency, sign.source)
         return list(found.values())
 
     def _match(

@@ -9,9 +9,10 @@ from notifier.core.triage.lexicon import Finding
 from notifier.core.triage.numbers import Quantity, Scene, celsius, quantities, temperature_kind, vitals
 from notifier.core.triage.optout import opts_out, starts_with_stop
 from notifier.core.triage.prompts import QUIET, Text, in_the_light_of, worry_left
+from notifier.core.triage.raising import features, raised
 from notifier.core.triage.rules import Rules
 from notifier.core.triage.values import Evidence, Reading, Row
-from notifier.core.triage.words import Word, split
+from notifier.core.triage.words import Word, plain, split
 from notifier.core.vocabulary import Flag, Intent, Prompt, Urgency, most_urgent
 
 CLINICAL = frozenset(("emergency", "drug safety", "symptoms", "line", "pump"))
@@ -50,16 +51,32 @@ def read(
     last_outbound: str = "",
 ) -> Reading:
     """What a text says: `prompt` is the question it answers, `flags` the plan's, `last_outbound` our last message."""
+    reading, prepared = by_rules(text, rules, prompt=prompt, flags=flags, last_outbound=last_outbound)
+    if rules.learned is None or not prepared.words:
+        return reading
+    opinion = rules.learned.opinion(plain(prepared.raw), features(reading, prepared, prompt))
+    return raised(reading, opinion, prepared, rules)
+
+
+def by_rules(
+    text: str,
+    rules: Rules,
+    *,
+    prompt: Prompt | None = None,
+    flags: frozenset[Flag] = frozenset(),
+    last_outbound: str = "",
+) -> tuple[Reading, Text]:
+    """What the rules alone say, and the text as they saw it."""
     reaction = _reaction(text, rules)
     masked = _INSTRUCTION.sub(lambda found: " " * len(found.group()), reaction.rest if reaction else text)
     prepared = _prepare(masked[:LONGEST], rules, last_outbound)
     if reaction and not prepared.words:
-        return _answer(text, rules, flags, [Finding("TAPBACK", frozenset(), 0)], prepared, (), None, reaction.doubtful)
+        tapped = [Finding("TAPBACK", frozenset(), 0)]
+        return _answer(text, rules, flags, tapped, prepared, (), None, reaction.doubtful), prepared
     if not prepared.words:
         quoted = bool(text.strip()) and bool(last_outbound or masked.strip() != text.strip())
-        return _answer(
-            text, rules, flags, [Finding("OK_FINE" if quoted else "UNKNOWN", frozenset(), 0)], prepared, (), None
-        )
+        nothing = [Finding("OK_FINE" if quoted else "UNKNOWN", frozenset(), 0)]
+        return _answer(text, rules, flags, nothing, prepared, (), None), prepared
     found, temperature = _find(prepared, rules, prompt)
     urgencies = {finding: _urgency(finding, rules) for finding in found}
     standings = Context(prepared.words, prepared.spans, prepared.commas).standings(found, urgencies)
@@ -73,7 +90,7 @@ def read(
     present = in_the_light_of(prompt, present, negated, prepared)
     if {finding.kind for finding in present} <= SETTLED and worry_left(prepared, explained):
         present = [Finding("UNKNOWN", frozenset(), 0)]
-    return _answer(text, rules, flags, present, prepared, negated, temperature, prompt=prompt)
+    return _answer(text, rules, flags, present, prepared, negated, temperature, prompt=prompt), prepared
 
 
 @dataclass(frozen=True)
@@ -282,7 +299,7 @@ def _answer(
 
 def _evidence(findings: Iterable[Finding], words: Sequence[Word]) -> list[Evidence]:
     seen = {
-        Evidence(finding.kind, words[finding.first].start, words[finding.last].end)
+        Evidence(finding.kind, words[finding.first].start, words[finding.last].end, finding.rule)
         for finding in findings
         if finding.used
     }

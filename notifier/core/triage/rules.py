@@ -8,6 +8,7 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extractOne
 
+from notifier.core.triage.learned import Learned
 from notifier.core.triage.lexicon import Lexicon
 from notifier.core.triage.values import Row
 from notifier.core.triage.words import folded
@@ -94,3 +95,4 @@ class Rules:
     version: str = ""
     owner: str = ""
     approved: str = ""  # the day of the signatures; empty: not signed yet
+    learned: Learned | None = None  # the second layer; None where it is switched off

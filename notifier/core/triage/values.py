@@ -33,11 +33,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where the raw text says `kind`: text[start:end], in characters."""
+    """Where the raw text says `kind`: text[start:end], in characters; `rule` is what says so."""
 
     kind: str
     start: int
     end: int
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Reading:
     negated: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     temperature_c: float | None = None
+    look: bool = False  # not sure: a nurse looks within half an hour
+    like: tuple[str, ...] = ()  # labelled replies that made the learned layer raise it
 
 
 def to_json(reading: Reading, id: str) -> dict[str, Any]:

@@ -61,6 +61,11 @@ def phrase(text: str, spell: Callable[[str], str] = lambda word: word) -> tuple[
     return tuple(word.text for word in split(text, spell) if word.kind != "mark")
 
 
+def plain(raw: str) -> str:
+    """A text in lower case, without accents, with straight quotes."""
+    return _plain(raw)[0]
+
+
 def _bare(word: str) -> str:
     if _NOT.search(word):
         return word.replace("'", "")
