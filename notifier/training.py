@@ -23,7 +23,7 @@ from notifier.errors import NotifierError
 from notifier.evaluating import Labelled
 from notifier.shrinking import pack, shrunk
 
-EASE = 0.3  # how much an example may be contradicted by its neighbours (the ridge)
+EASE = 0.1  # how much an example may be contradicted by its neighbours (the ridge)
 FOLDS = 5  # parts of the situations, each judged by a model of the others
 
 

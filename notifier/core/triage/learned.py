@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from notifier.core.triage.vectors import Array, Encoder
 
 HEADS = ("red", "emergency", "care")  # the first answers; then one for each code
-NARROW = np.float32(1.2)  # how fast an example's word loses weight with distance
+NARROW = np.float32(0.8)  # how fast an example's word loses weight with distance
 OF_RULES = np.float32(0.15)  # what one difference in the rules' findings counts, beside the whole meaning's 1
 
 
