@@ -77,8 +77,9 @@ class Context:
         for cue in denials:
             if cue.sentence != finding.sentence or finding.used & set(range(cue.start, cue.end)):
                 continue
-            if finding.first < cue.start and cue.end <= finding.last and not emergency:
-                return True
+            within = finding.first < cue.start and cue.end <= finding.last
+            if within and (not emergency or cue.end in finding.used):
+                return True  # "threw up once, no blood"
             if cue.end <= finding.first and self._reaches(cue, finding, negated):
                 return True
         return not emergency and self._answered_no(finding)
@@ -121,12 +122,13 @@ class Context:
         return asked and alone
 
     def _somebody_elses(self, finding: Finding) -> bool:
-        for name in ("pet", "story"):
+        for name in ("pet", "story", "bystander"):
             for span in self._said(name, finding.sentence):
-                between = range(span.end, finding.first)
+                between = range(min(span.end, finding.last + 1), max(span.start, finding.first))
+                before = span.end <= finding.first
                 if (
-                    span.end <= finding.first
-                    and len(between) <= 4
+                    len(between) <= (4 if name == "pet" else 6 if before else 3)
+                    and (before or name == "story")
                     and not any(self._is("person", number) for number in between)
                 ):
                     return True
@@ -137,8 +139,9 @@ class Context:
 
         An emergency is over only when its date is long past.
         """
-        if self._said("current"):
-            return False
+        over = self._said("resolved")
+        if any(not any(_holds(other, cue) for other in over) for cue in self._said("current")):
+            return False  # it is still so, but for "none since" and "never again"
         dates = self._said("long_ago", finding.sentence)
         if emergency:
             recent = self._said("recent_past")
@@ -189,6 +192,10 @@ class Context:
 
     def _is(self, name: str, number: int) -> bool:
         return any(span.start <= number < span.end for span in self.spans.get(name, ()))
+
+
+def _holds(longer: Span, shorter: Span) -> bool:
+    return longer.start <= shorter.start and shorter.end <= longer.end and longer != shorter
 
 
 def _overlaps(span: Span, others: Sequence[Span]) -> bool:

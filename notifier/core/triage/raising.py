@@ -16,6 +16,7 @@ from notifier.core.vocabulary import Intent, Prompt, Role, Urgency, most_urgent
 VAGUE = frozenset(("UNKNOWN", "NOT_WELL"))
 _FOR_QUIET = QUIET | {"UNKNOWN"}
 MOST = 3  # codes that it names at once
+SHORT = 3  # words; so few, where a rule knows them, say what they say
 
 
 def features(reading: Reading, text: Text, prompt: Prompt | None) -> list[str]:
@@ -89,8 +90,8 @@ def _with(
     """The reading with more codes, at least as urgent as before and as `level`; what they explain is left out."""
     new = [name for name in names if name not in reading.kinds]
     needs = [name for name in new if rules.rows[name].opens_ticket]
-    if reading.ticket and not needs and reading.kinds != ("UNKNOWN",):
-        new = []
+    if reading.kinds != ("UNKNOWN",):
+        new = needs if len(text.words) > SHORT or level.is_red else []
     if not new and most_urgent(level, reading.urgency) is reading.urgency:
         return reading
     dropped = (_FOR_QUIET if needs else VAGUE if new else frozenset()) - set(names)
