@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from notifier import boxes, links
+from notifier import boxes, links, shared_phone
 from notifier.catalog import Catalog
 from notifier.catalog.links import pages_in
 from notifier.core import routing, supplies, triage, wording
@@ -19,6 +19,7 @@ from notifier.hearing import FOUND, ODD_COUNT, Told
 from notifier.models import Inbound, Message
 
 ANSWER_AGAIN = timedelta(minutes=3)  # at most one answer of a kind in this time
+MOST_ANSWERS, BRAKE = 8, timedelta(hours=1)  # more are two machines that talk to each other
 CALL_911 = "EMERGENCY_UNSPEC"  # the answer to an emergency whose own row answers something milder
 ROOM = 140  # letters for what is in the box, in an answer of two segments
 ASKS = {"TEMP_LOW_GRADE": Prompt.TEMPERATURE}  # rows whose answer asks for a number
@@ -32,10 +33,13 @@ TWILIO_STARTS = {"start", "unstop"}
 WITHHELD = {"+266696687", "+7378742883", "+2562533", "+8656696", "+86282452253"}
 
 
-def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> None:
-    """Plant the safe answer of the most urgent row. It is never held; a call has answered for itself."""
+def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime, shared: bool = False) -> None:
+    """Plant the safe answer of the most urgent row. It is never held; a call has answered for itself.
+
+    `shared`: the phone is more than one patient's, so it asks whom it is about, without a name.
+    """
     inbound, contact = told.inbound, told.contact
-    if inbound.source is Source.VOICE or _is_silent(session, told):
+    if inbound.source is Source.VOICE or _is_silent(session, told) or _is_braked(session, told, now):
         return
     kind = _kind(told, catalog)
     row = catalog.rules.rows.get(kind)
@@ -48,6 +52,9 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
     values = _values(told, row, language, now) | (own.values if own else {})
     if not text or _answered_just_now(session, inbound, template, now):
         return
+    words = catalog.fill(text, language, values, _pages(session, told, text))
+    if shared and told.reading.ticket:
+        words = shared_phone.asking(words, wording.best_language(row.reply if row else {}, language))
     add_once(
         session,
         Message(
@@ -61,7 +68,7 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
             channel=Channel.SMS,
             template=template,
             language=language,
-            values={"text": catalog.fill(text, language, values, _pages(session, told, text))},
+            values={"text": words},
             prompt=own.asks if own else ASKS.get(kind),
             urgent=True,
             any_hour=True,
@@ -128,9 +135,23 @@ def _is_silent(session: Session, told: Told) -> bool:
     intent, out = told.reading.intent, told.contact is not None and told.contact.sms_consent is Consent.WITHDRAWN
     if intent is Intent.OPT_IN:
         return told.reading.urgency is Urgency.NONE and _twilio_starts(session, told, out)
-    if told.opts_out and _word(told.inbound) in TWILIO_STOPS:
+    if told.opts_out and (_word(told.inbound) in TWILIO_STOPS or told.inbound.opt_out):
+        return True
+    if told.inbound.opt_out == "HELP" and told.reading.intent is Intent.HELP:
         return True
     return out
+
+
+def _is_braked(session: Session, told: Told, now: datetime) -> bool:
+    """Whether this phone had so many answers lately that a machine may sit there. A red flag is always answered."""
+    if told.route.urgency.is_red or told.withdraws:
+        return False
+    answers = select(func.count()).where(
+        Message.to_hash == told.inbound.sender_hash,
+        Message.key.startswith("ack:"),
+        Message.created_at > now - BRAKE,
+    )
+    return (session.scalar(answers) or 0) >= MOST_ANSWERS
 
 
 def _twilio_starts(session: Session, told: Told, out: bool) -> bool:

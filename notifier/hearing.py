@@ -37,6 +37,7 @@ MAY_BE_FOUND = {"UNKNOWN", "OK_FINE", "PAST_HISTORY", "MISSING", "THANKS", "DELI
 COUNTS = (Prompt.SUPPLY_COUNT, Prompt.SURVEY)
 PROMPT_LIVES = A_DAY = timedelta(hours=24)
 OVER = {PlanState.ENDED, PlanState.DECEASED}
+LOOK = timedelta(minutes=30)  # what may be a red flag is looked at by a nurse
 # Asked as a delivery is; a bare NO or CHANGE is about the visit.
 VISITS = {"M09", "M10", "M16", "M17", "visit.day_before", "visit.moved"}
 STOP_CALLS = "STOP"  # the key that stops calls stops them to this phone, whomever it stands for
@@ -93,6 +94,8 @@ def hear(
     rows = [catalog.rules.rows[kind] for kind in reading.kinds if kind in catalog.rules.rows]
     limits = [timedelta(minutes=row.minutes) for row in rows if row.minutes and row.urgency is reading.urgency]
     target = min(limits, default=None) if route.urgency is reading.urgency else None
+    if reading.look and not route.urgency.is_red:
+        target = LOOK
     site = contact.patient.site if contact else texted
     count = supplies.counted(inbound.body) if asked and asked.prompt in COUNTS else None
     return Told(inbound, reading, route, contact, asked, site, plan, target, named, count)
@@ -122,6 +125,7 @@ def _read(
         flags=_flags(plan),
         last_outbound=_last_text(session, inbound) or "",
     )
+    reading = _as_twilio_took_it(reading, inbound.opt_out)
     if asked and asked.prompt is Prompt.SUPPLY_COUNT and not reading.ticket:
         count = supplies.counted(inbound.body)
         if count is not None and supplies.is_odd(count, catalog.journeys.most_doses):
@@ -142,6 +146,15 @@ def _read(
         # The call has just promised a nurse within minutes.
         urgency = most_urgent(reading.urgency, Urgency.URGENT)
         reading = replace(reading, urgency=urgency, role=Role.NURSE, ticket=True)
+    return reading
+
+
+def _as_twilio_took_it(reading: triage.Reading, opt_out: str | None) -> triage.Reading:
+    """The reading with the opt-out that Twilio has seen in it and acted on already, where ours saw none."""
+    if opt_out == "STOP" and reading.intent is not Intent.OPT_OUT:
+        return replace(reading, kinds=(*reading.kinds, "STOP"), intent=Intent.OPT_OUT)
+    if opt_out == "START" and reading.intent is not Intent.OPT_IN:
+        return replace(reading, kinds=(*reading.kinds, "START"), intent=Intent.OPT_IN)
     return reading
 
 

@@ -1,14 +1,16 @@
 """What people tell us: written down first, then read and acted on, once."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from notifier import answering, boxes, enrolment, journal, paging_answers, sealing, tickets
+from notifier import answering, boxes, enrolment, journal, paging_answers, sealing, shared_phone, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing, supplies, triage
 from notifier.core.states import MOVES, EventState, InboundState, PlanState
@@ -17,6 +19,9 @@ from notifier.db import add_once
 from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, Ticket
 
+log = logging.getLogger(__name__)
+
+NOT_OURS = (OperationalError,)  # the database is away or busy: nothing is wrong with the text
 TRIES = 2  # faults of ours in reading one text, before a nurse reads it
 HOLDS = {"HOSPITALIZED", "DECEASED"}
 ONE_TEAM_IS_ENOUGH = {Role.NURSE}  # a nurse who calls sees the rest
@@ -36,6 +41,7 @@ def receive(
     received_at: datetime,
     media: int = 0,
     message_id: uuid.UUID | None = None,
+    opt_out: str | None = None,
 ) -> tuple[Inbound, bool]:
     """Store what came in. The same `provider_sid` is stored once. Returns (the row, was it new)."""
     row = Inbound(
@@ -48,6 +54,7 @@ def receive(
         media=media,
         received_at=received_at,
         message_id=message_id,
+        opt_out=opt_out,
     )
     return add_once(session, row, Inbound.provider_sid)
 
@@ -70,13 +77,42 @@ def failed_to_read(session: Session, inbound_id: uuid.UUID) -> bool:
 
 
 def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: datetime, readable: bool = True) -> bool:
-    """Read what came in and act on it, once. False: somebody did already.
+    """Read what came in and act on it, once, after all that the same phone sent before. False: somebody did already.
 
     Not `readable`: our reading of it failed again and again, so a nurse reads it instead.
     """
-    inbound = session.scalars(select(Inbound).where(Inbound.id == inbound_id).with_for_update()).one()
+    inbound = session.get_one(Inbound, inbound_id)
+    waiting = session.scalars(
+        select(Inbound)
+        .where(
+            Inbound.sender_hash == inbound.sender_hash,
+            Inbound.state == InboundState.RECEIVED,
+            Inbound.received_at <= inbound.received_at,
+        )
+        .order_by(Inbound.received_at, Inbound.id)
+        .with_for_update()
+    ).all()
+    for earlier in waiting:
+        if earlier.id != inbound_id and earlier.received_at < inbound.received_at:
+            _attend_earlier(session, earlier, catalog=catalog, now=now)
+    session.refresh(inbound)
     if inbound.state is not InboundState.RECEIVED:
         return False
+    return _attend(session, inbound, catalog=catalog, now=now, readable=readable)
+
+
+def _attend_earlier(session: Session, inbound: Inbound, *, catalog: Catalog, now: datetime) -> None:
+    """An older text of the same phone; one that cannot be read is left to its own job and holds up nothing."""
+    try:
+        with session.begin_nested():
+            _attend(session, inbound, catalog=catalog, now=now, readable=True)
+    except NOT_OURS:
+        raise
+    except Exception as error:  # noqa: BLE001  a fault in one text must not keep the next one from a nurse
+        log.warning("an earlier text could not be read: inbound %s: %s", inbound.id, type(error).__name__)
+
+
+def _attend(session: Session, inbound: Inbound, *, catalog: Catalog, now: datetime, readable: bool) -> bool:
     site = site_of(session, inbound.recipient)
     staff = session.scalars(select(Staff).where(Staff.phone_hash == inbound.sender_hash, Staff.active)).one_or_none()
     contacts: Sequence[Contact | None] = contacts_of(session, inbound)
@@ -85,9 +121,12 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
         paging_answers.obey(session, inbound, staff, catalog=catalog, now=now)
         return _done(session, inbound, None, now=now)
     people = contacts or [None]
+    if len(people) > 1 and (whose := shared_phone.answered(session, inbound, people, now)):
+        shared_phone.note(session, inbound, people, whose, now=now)
+        return _done(session, inbound, None, now=now)
     told = [hear(session, inbound, who, site, catalog=catalog, now=now, readable=readable) for who in people]
     first = min(told, key=_urgency)
-    answering.answer(session, first, catalog=catalog, now=now)
+    answering.answer(session, first, catalog=catalog, now=now, shared=len(people) > 1)
     for each in told:
         _act(session, each, catalog=catalog, now=now)
     return _done(session, inbound, first, now=now)
@@ -115,7 +154,9 @@ def _done(session: Session, inbound: Inbound, told: Told | None, *, now: datetim
             "intent": reading.intent,
             "kinds": list(reading.kinds),
             "urgency": reading.urgency,
-            "evidence": [{"kind": found.kind, "span": [found.start, found.end]} for found in reading.evidence],
+            "evidence": [
+                {"kind": found.kind, "span": [found.start, found.end], "rule": found.rule} for found in reading.evidence
+            ],
         }
     session.flush()
     return journal.advance(session, inbound, InboundState.TRIAGED, now=now, by=journal.SYSTEM, **facts)
@@ -245,6 +286,11 @@ def _for_role(role: Role, route: routing.Route, rows: Sequence[triage.Row]) -> U
 def _ticket_text(session: Session, told: Told) -> str:
     """What the ticket shows first: the person's words and, for what is missing, the items by the manifest."""
     text = told.inbound.body or ("(a picture)" if told.inbound.media else "(an empty text)")
+    if told.contact is None:
+        text += "\nUnverified sender: verify on the call, not before."
+    if told.reading.like:
+        text += "\nNo rule explains it; it is like replies that needed somebody:"
+        text += "".join(f'\n- "{like}"' for like in told.reading.like)
     if told.contact and told.contact.sms_consent is Consent.WITHDRAWN:
         text += "\nOpted out of texts: call."
     if told.plan and told.plan.state is PlanState.PAUSED:

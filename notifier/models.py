@@ -472,6 +472,7 @@ class Inbound(Base):
     media: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime] = mapped_column(Instant)
     message_id: Mapped[uuid.UUID | None]  # what it answers
+    opt_out: Mapped[str | None] = mapped_column(String(5))  # what Twilio took it for: STOP, START, HELP
     contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))
     staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
     patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))
@@ -480,7 +481,7 @@ class Inbound(Base):
     intent: Mapped[Intent | None] = mapped_column(word(Intent))
     kinds: Mapped[list[str]] = mapped_column(JSON, default=list)
     urgency: Mapped[Urgency | None] = mapped_column(word(Urgency))
-    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{"kind", "span"}]: no words
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{"kind", "span", "rule"}]: no words of theirs
     failures: Mapped[int] = mapped_column(default=0)  # how often triage failed on it
 
 

@@ -10,6 +10,9 @@ from notifier import evaluating
 from notifier.catalog import SHIPPED
 from notifier.catalog.rules import load_rules
 from notifier.core import triage
+from notifier.core.triage.raising import features
+from notifier.core.triage.reading import by_rules
+from notifier.core.triage.words import plain
 from notifier.core.vocabulary import THERAPY_FLAGS, Prompt, Therapy
 
 
@@ -50,18 +53,37 @@ def evaluation(file: Path, rules: triage.Rules) -> Iterator[str]:
 
 def told(text: str, rules: triage.Rules) -> Iterator[str]:
     """What was understood, and by which words."""
-    return explain(text, rules)
+    return _shown(text, triage.read(text, rules), rules)
 
 
 def explain(text: str, rules: triage.Rules) -> Iterator[str]:
-    """What was understood, and by which words."""
+    """What was understood, by which words and which rule, and what the learned layer added to it and why."""
     reading = triage.read(text, rules)
-    yield f"urgency: {reading.urgency}"
+    yield from _shown(text, reading, rules)
+    for found in reading.evidence:
+        yield f"{found.kind} [{found.start}:{found.end}] {text[found.start : found.end]!r} by {found.rule or 'a number'}"
+    if rules.learned is None:
+        yield "the learned layer is off"
+        return
+    alone, seen = by_rules(text, rules)
+    if not seen.words:
+        return
+    opinion = rules.learned.opinion(plain(seen.raw), features(alone, seen, None))
+    yield f"the rules alone: {alone.urgency}, {', '.join(alone.kinds)}"
+    yield (
+        f"the learned layer: red flag {opinion.red:.2f}, emergency {opinion.emergency:.2f}, any need {opinion.care:.2f}; "
+        f"{', '.join(f'{kind} {score:.2f}' for kind, score in list(opinion.kinds.items())[:4]) or 'no code'}"
+    )
+    yield from (f'  like: "{like}"' for like in opinion.like)
+
+
+def _shown(text: str, reading: triage.Reading, rules: triage.Rules) -> Iterator[str]:
+    yield f"urgency: {reading.urgency}{', a nurse looks' if reading.look else ''}"
     yield f"goes to: {reading.role or 'nobody'}{'' if reading.ticket else ' (logged, no ticket)'}"
     for kind in reading.kinds:
         row = rules.rows.get(kind)
-        spans = [text[found.start : found.end] for found in reading.evidence if found.kind == kind]
-        because = f"  because of: {', '.join(repr(span) for span in spans)}" if spans else ""
+        spans = {text[found.start : found.end] for found in reading.evidence if found.kind == kind}
+        because = f"  because of: {', '.join(repr(span) for span in sorted(spans))}" if spans else ""
         yield f"kind: {kind} ({row.what if row else 'not understood'}){because}"
     if reading.negated:
         yield f"denied: {', '.join(reading.negated)}"

@@ -23,6 +23,14 @@ def load_rules(folders: Sequence[Path]) -> Rules:
 
     Raises Misconfigured when a file names a code, an urgency, a role or a class of words that does not exist.
     """
+    try:
+        return _rules(tables(folders))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misconfigured(f"the triage rules are wrong: {error}") from error
+
+
+def tables(folders: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """The files of the rules as they stand when each folder is laid over the ones before. Raises Misconfigured."""
     data: dict[str, dict[str, Any]] = {name: {} for name in FILES}
     for folder in folders:
         for name in FILES:
@@ -32,10 +40,7 @@ def load_rules(folders: Sequence[Path]) -> Rules:
                     data[name] = _over(data[name], tomllib.loads(path.read_text(encoding="utf-8")))
                 except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                     raise Misconfigured(f"{path} is not TOML: {error}") from error
-    try:
-        return _rules(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Misconfigured(f"the triage rules are wrong: {error}") from error
+    return data
 
 
 def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from notifier import saying
 from notifier.catalog import Catalog
 from notifier.core.states import InboundState, MessageState
+from notifier.core.triage.raising import LIKE
 from notifier.core.vocabulary import Channel, Source, Urgency
 from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
 from notifier.queries import Thread
@@ -131,13 +132,18 @@ def _name(contact: Contact) -> str:
 
 
 def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
-    """The patient's own words with what triage read in them marked; overlapping marks become one."""
-    spans: list[tuple[int, int]] = sorted((found["span"][0], found["span"][1]) for found in evidence)
+    """The patient's own words with what triage read in them marked and why; overlapping marks become one.
+
+    What was read from the whole of a text, by its likeness to others, marks nothing.
+    """
+    spans = sorted((found["span"][0], found["span"][1], found["kind"], found.get("rule", "")) for found in evidence)
     out, at = Markup(), 0
-    for start, end in spans:
+    for start, end, kind, rule in spans:
         start = max(start, at)
-        if start < end <= len(text):
-            out += escape(text[at:start]) + Markup("<mark>") + escape(text[start:end]) + Markup("</mark>")
+        if start < end <= len(text) and not rule.startswith(LIKE):
+            why = words.kind(kind) + (f", by {rule}" if rule else "")
+            out += escape(text[at:start]) + Markup('<mark title="{}">').format(why)
+            out += escape(text[start:end]) + Markup("</mark>")
             at = end
     return out + escape(text[at:])
 

@@ -36,6 +36,7 @@ def sms() -> Response:
                 body=form.get("Body", ""),
                 media=int(form.get("NumMedia") or 0),
                 received_at=clock.now(),
+                opt_out=form.get("OptOutType") if form.get("OptOutType") in ("STOP", "START", "HELP") else None,
             )
     except (SQLAlchemyError, NotifierError) as error:
         log.error("a text could not be stored: %s", type(error).__name__)

@@ -13,6 +13,7 @@ from notifier.core.triage.rules import Rules
 from notifier.core.triage.values import Evidence, Reading
 from notifier.core.vocabulary import Intent, Prompt, Role, Urgency, most_urgent
 
+LIKE = "like "  # how the rule of a finding begins that likeness made
 VAGUE = frozenset(("UNKNOWN", "NOT_WELL"))
 _FOR_QUIET = QUIET | {"UNKNOWN"}
 MOST = 3  # codes that it names at once
@@ -101,7 +102,7 @@ def _with(
     urgency = most_urgent(level, found, *(rules.rows[kind].urgency for kind in kinds))
     if not kinds:
         kinds = list(reading.kinds)
-    mark = [Evidence(name, 0, len(text.raw), f"like {opinion.like[0]!r}") for name in new if text.raw]
+    mark = [Evidence(name, 0, len(text.raw), f"{LIKE}{opinion.like[0]!r}") for name in new if text.raw]
     return replace(
         reading,
         kinds=tuple(kinds),
