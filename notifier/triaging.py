@@ -31,7 +31,7 @@ def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
     if not isinstance(given, dict):
         given = {"text": line.strip()}
     prompt, therapy = given.get("prompt"), given.get("therapy")
-    reading = _read(
+    reading = read_alone(
         str(given.get("text") or ""),
         rules,
         Prompt(prompt) if prompt in list(Prompt) else None,
@@ -40,7 +40,8 @@ def answer(line: str, rules: triage.Rules) -> dict[str, Any]:
     return triage.to_json(reading, given.get("id", ""))
 
 
-def _read(text: str, rules: triage.Rules, prompt: Prompt | None, therapy: Therapy | None) -> triage.Reading:
+def read_alone(text: str, rules: triage.Rules, prompt: Prompt | None, therapy: Therapy | None) -> triage.Reading:
+    """A reply read with nothing known but the question it answers and the therapy."""
     flags = frozenset({THERAPY_FLAGS[therapy]}) if therapy in THERAPY_FLAGS else frozenset()
     return triage.read(text, rules, prompt=prompt, flags=flags)
 
@@ -48,7 +49,7 @@ def _read(text: str, rules: triage.Rules, prompt: Prompt | None, therapy: Therap
 def evaluation(file: Path, rules: triage.Rules) -> Iterator[str]:
     """The figures and the misses of one labelled file. Raises NotifierError for a bad line."""
     replies = evaluating.labelled(file)
-    return evaluating.report(evaluating.evaluate(replies, lambda *given: _read(given[0], rules, *given[1:])))
+    return evaluating.report(evaluating.evaluate(replies, lambda *given: read_alone(given[0], rules, *given[1:])))
 
 
 def told(text: str, rules: triage.Rules) -> Iterator[str]:

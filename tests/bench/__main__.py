@@ -2,9 +2,15 @@
 
 import sys
 
-from tests.bench import engine, planning, replies
+from tests.bench import engine, planning, replies, triage
 
-TOPICS = {"engine": engine.run, "rows": engine.many_rows, "planning": planning.run, "replies": replies.run}
+TOPICS = {
+    "engine": engine.run,
+    "rows": engine.many_rows,
+    "planning": planning.run,
+    "replies": replies.run,
+    "triage": triage.main,
+}
 
 
 def main(words: list[str]) -> None:

@@ -1,0 +1,85 @@
+"""The learned layer: what it may do, what it may not, and how well both layers do on replies that neither has seen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notifier import evaluating, triaging
+from notifier.catalog import SHIPPED, load
+from notifier.catalog.rules import load_rules
+from notifier.core.triage import Rules, read
+from notifier.core.vocabulary import Urgency
+from notifier.errors import Misconfigured
+from notifier.evaluating import Evaluation, labelled
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rules:
+    return load().rules
+
+
+@pytest.fixture(scope="module")
+def alone(rules: Rules) -> Rules:
+    return replace(rules, learned=None)
+
+
+@pytest.fixture(scope="module")
+def heldout(rules: Rules) -> Evaluation:
+    """Replies of situations that nothing was trained on and no rule was written for."""
+    return evaluating.evaluate(labelled(HERE / "heldout.jsonl"), lambda *given: _read(given, rules))
+
+
+@pytest.fixture(scope="module")
+def by_rules(alone: Rules) -> Evaluation:
+    return evaluating.evaluate(labelled(HERE / "heldout.jsonl"), lambda *given: _read(given, alone))
+
+
+def _read(given, rules):
+    return triaging.read_alone(given[0], rules, *given[1:])
+
+
+def test_it_never_lowers_what_a_rule_has_found(heldout: Evaluation, by_rules: Evaluation) -> None:
+    for (one, both), (_, ruled) in zip(heldout.pairs, by_rules.pairs, strict=True):
+        if ruled.kinds != ("UNKNOWN",):
+            assert both.urgency.rank <= ruled.urgency.rank, one.text
+            assert both.ticket or not ruled.ticket, one.text
+        if ruled.urgency.is_red:
+            assert set(both.kinds) >= set(ruled.kinds) - {"NOT_WELL", "UNKNOWN", "OK_FINE"}, one.text
+
+
+def test_it_hears_red_flags_that_no_rule_explains_and_says_what_they_are_like(rules: Rules, alone: Rules) -> None:
+    text = "we went to lift her and the side of her that holds the spoon just isnt there anymore, words all soup"
+    assert not read(text, alone).urgency.is_red
+    reading = read(text, rules)
+    assert reading.urgency.is_red
+    assert reading.like
+    assert set(reading.like) <= set(rules.learned.texts)
+
+
+def test_no_red_flag_ends_where_no_human_sees_it(heldout: Evaluation) -> None:
+    assert [one.text for one in heldout.unseen] == []
+
+
+def test_it_is_switched_off_by_one_line_and_the_rules_go_on(tmp_path: Path, alone: Rules) -> None:
+    (tmp_path / "learned.toml").write_text("on = false\n", encoding="utf-8")
+    off = load_rules([SHIPPED, tmp_path])
+    assert off.learned is None
+    assert read("no puedo respirar", off).urgency is Urgency.EMERGENCY
+
+
+@pytest.mark.parametrize("line", ["page = 7", 'look = "often"', "add = true"])
+def test_a_limit_that_is_none_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "learned.toml").write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(Misconfigured, match=line.split()[0]):
+        load_rules([SHIPPED, tmp_path])
+
+
+def test_nothing_is_trained_on_what_it_is_measured_with() -> None:
+    trained = [reply for file in (SHIPPED / "replies").glob("*.jsonl") for reply in labelled(file)]
+    measured = [*labelled(HERE / "heldout.jsonl"), *labelled(HERE / "replies.jsonl")]
+    assert not {one.situation for one in trained} & {one.situation for one in measured}
+    long = {one.text.lower() for one in trained if len(one.text.split()) > 3}
+    assert not long & {one.text.lower() for one in measured}
