@@ -309,7 +309,9 @@ def preview(patient: str) -> None:
 @click.option("--jsonl", is_flag=True, help='Read {"id", "text"} lines from standard input; write one line for each.')
 @click.option("--explain", is_flag=True, help="Say which words and which rule made each kind.")
 @click.option(
-    "--evaluate", metavar="FILE.jsonl", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--evaluate",
+    metavar="FILE.jsonl",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help='Measure against labelled {"text", "kinds", "urgency"} lines; print every miss.',
 )
 @click.option("--rules-alone", is_flag=True, help="Without the learned layer.")

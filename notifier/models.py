@@ -481,7 +481,9 @@ class Inbound(Base):
     intent: Mapped[Intent | None] = mapped_column(word(Intent))
     kinds: Mapped[list[str]] = mapped_column(JSON, default=list)
     urgency: Mapped[Urgency | None] = mapped_column(word(Urgency))
-    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{"kind", "span", "rule"}]: no words of theirs
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list
+    )  # [{"kind", "span", "rule"}]: no words of theirs
     failures: Mapped[int] = mapped_column(default=0)  # how often triage failed on it
 
 

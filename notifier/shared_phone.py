@@ -20,18 +20,14 @@ def asking(text: str, language: str) -> str:
     return asked if wording.segments(asked)[0] <= wording.MAX_SEGMENTS else text
 
 
-def answered(
-    session: Session, inbound: Inbound, people: Sequence[Contact | None], now: datetime
-) -> Contact | None:
+def answered(session: Session, inbound: Inbound, people: Sequence[Contact | None], now: datetime) -> Contact | None:
     """Whom a bare 1 or 2 names, where we have asked; None when it is no such answer."""
     number = inbound.body.strip(" .!")
     if not number.isdecimal() or not 1 <= int(number) <= len(people):
         return None
     lately = session.scalars(
         select(Message)
-        .where(
-            Message.to_hash == inbound.sender_hash, Message.key.startswith("ack:"), Message.created_at > now - OPEN
-        )
+        .where(Message.to_hash == inbound.sender_hash, Message.key.startswith("ack:"), Message.created_at > now - OPEN)
         .order_by(Message.created_at.desc())
         .limit(1)
     ).first()
@@ -48,6 +44,8 @@ def note(
     found = session.scalars(select(Ticket).where(Ticket.subject.in_(subjects), Ticket.resolved_at.is_(None)))
     for ticket in found:
         about = "this patient" if ticket.patient_id == whose.patient_id else "the other patient on this phone"
-        journal.note(session, ticket, "ticket.noted", now=now, by=journal.SYSTEM, detail=f"they say it is about {about}")
+        journal.note(
+            session, ticket, "ticket.noted", now=now, by=journal.SYSTEM, detail=f"they say it is about {about}"
+        )
         if ticket.patient_id == whose.patient_id:
             inbound.ticket_id = inbound.ticket_id or ticket.id

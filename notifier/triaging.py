@@ -62,7 +62,8 @@ def explain(text: str, rules: triage.Rules) -> Iterator[str]:
     reading = triage.read(text, rules)
     yield from _shown(text, reading, rules)
     for found in reading.evidence:
-        yield f"{found.kind} [{found.start}:{found.end}] {text[found.start : found.end]!r} by {found.rule or 'a number'}"
+        said = text[found.start : found.end]
+        yield f"{found.kind} [{found.start}:{found.end}] {said!r} by {found.rule or 'a number or an answer'}"
     if rules.learned is None:
         yield "the learned layer is off"
         return
@@ -72,7 +73,8 @@ def explain(text: str, rules: triage.Rules) -> Iterator[str]:
     opinion = rules.learned.opinion(plain(seen.raw), features(alone, seen, None))
     yield f"the rules alone: {alone.urgency}, {', '.join(alone.kinds)}"
     yield (
-        f"the learned layer: red flag {opinion.red:.2f}, emergency {opinion.emergency:.2f}, any need {opinion.care:.2f}; "
+        f"the learned layer: red flag {opinion.red:.2f}, emergency {opinion.emergency:.2f},"
+        f" any need {opinion.care:.2f}; "
         f"{', '.join(f'{kind} {score:.2f}' for kind, score in list(opinion.kinds.items())[:4]) or 'no code'}"
     )
     yield from (f'  like: "{like}"' for like in opinion.like)

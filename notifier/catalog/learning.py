@@ -43,7 +43,9 @@ def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | Non
                 texts=lists["texts"],
             )
     except (OSError, KeyError, ValueError) as error:
-        raise Misconfigured(f"{model.name} cannot be read ({error}): make it anew with `notifier triage train`") from None
+        raise Misconfigured(
+            f"{model.name} cannot be read ({error}): make it anew with `notifier triage train`"
+        ) from None
 
 
 def save_learned(weights: Mapping[str, Any], lists: Mapping[str, Sequence[str]], model: Path = MODEL) -> None:

@@ -12,7 +12,7 @@ def test_the_shipped_words_are_in_order() -> None:
 
 def test_a_pharmacys_own_words_are_checked_with_the_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "triage.toml").write_text(
-        '[BILLING.words]\nen = ["temperature of a stove"]\n[FEVER.words]\nen = ["temperature of a stove", "no chills"]\n',
+        '[BILLING.words]\nen = ["temperature of a stove"]\n[FEVER.words]\nen = ["temperature of a stove"]\n',
         encoding="utf-8",
     )
     (tmp_path / "lexicon.en.toml").write_text('[words]\nmoonlight = ["moon"]\n', encoding="utf-8")

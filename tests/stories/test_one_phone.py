@@ -1,5 +1,7 @@
 """Texts of one phone: in their order, one at a time, whosever it is, and no machine answers another all night."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from jobs import tasks
@@ -7,11 +9,11 @@ from notifier import clock as times
 from notifier import inbox, runtime
 from notifier.core.states import InboundState
 from notifier.core.vocabulary import Consent, Role, Source, Urgency
-from notifier.models import AuditEvent, Inbound, Message
+from notifier.models import AuditEvent, Contact, Inbound, Message, Ticket
 from tests.clinic import OUR_NUMBER
 
 
-def _stored(person, body, sid, opt_out=None):
+def _stored(person, body, sid, opt_out=None, ago=0):
     """A text that is written down and that nobody has read yet."""
     with runtime.transaction() as session:
         row, _ = inbox.receive(
@@ -21,27 +23,31 @@ def _stored(person, body, sid, opt_out=None):
             sender=person.phone.number,
             recipient=OUR_NUMBER,
             body=body,
-            received_at=times.now(),
+            received_at=times.now() - timedelta(seconds=ago),
             opt_out=opt_out,
         )
         return row.id
 
 
-def test_the_later_text_never_overtakes_the_earlier_one(clinic, clock):
+def _consent(person):
+    with runtime.reading() as session:
+        wanted = select(Contact.sms_consent).where(Contact.patient_id == person.row.id)
+        return session.scalars(wanted).one()
+
+
+def test_the_later_text_never_overtakes_the_earlier_one(clinic):
     ivy = clinic.active("Ivy")
-    first = _stored(ivy, "STOP", "SM-first")
-    clock.passes(seconds=2)
+    first = _stored(ivy, "STOP", "SM-first", ago=2)
     second = _stored(ivy, "START", "SM-second")
     tasks._attend(second)
     with runtime.reading() as session:
         assert {session.get_one(Inbound, one).state for one in (first, second)} == {InboundState.TRIAGED}
-    assert ivy.consent is Consent.GIVEN
+    assert _consent(ivy) is Consent.GIVEN
 
 
-def test_a_text_that_cannot_be_read_holds_up_no_red_flag(clinic, clock, monkeypatch):
+def test_a_text_that_cannot_be_read_holds_up_no_red_flag(clinic, monkeypatch):
     ivy = clinic.active("Ivy")
-    _stored(ivy, "poison", "SM-poison")
-    clock.passes(seconds=2)
+    _stored(ivy, "poison", "SM-poison", ago=2)
     fever = _stored(ivy, "FEVER", "SM-fever")
     whole = inbox.hear
 
@@ -86,7 +92,7 @@ def test_what_twilio_took_for_a_stop_is_a_stop_with_us_too(clinic):
     ivy = clinic.active("Ivy")
     with_twilio = _stored(ivy, "arretez", "SM-arret", opt_out="STOP")
     tasks._attend(with_twilio)
-    assert ivy.consent is Consent.WITHDRAWN
+    assert _consent(ivy) is Consent.WITHDRAWN
     with runtime.reading() as session:
         assert session.scalars(select(Message).where(Message.key == f"ack:{with_twilio}")).all() == []
 
@@ -95,8 +101,6 @@ def test_the_ticket_of_a_stranger_says_that_nobody_has_verified_them(clinic):
     stranger = clinic.stranger("+12125559999")
     stranger.texts("my mother Carla has a fever")
     with runtime.reading() as session:
-        from notifier.models import Ticket
-
         ticket = session.scalars(select(Ticket)).one()
         assert "Unverified sender" in ticket.text
         assert (ticket.role, ticket.urgency) == (Role.NURSE, Urgency.URGENT)

@@ -36,17 +36,31 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
     """The reading in the light of the learned layer's opinion."""
     assert rules.learned is not None
     limits = rules.learned.limits
-    if opinion.red >= limits.page and not (reading.intent is Intent.OPT_OUT and not reading.ticket):
+    known = reading.kinds != ("UNKNOWN",) and bool(reading.evidence or reading.negated)  # the rules say what it is
+    if reading.urgency.is_red and len(text.words) <= SHORT:
+        return reading
+    if alarm(opinion, rules) >= limits.page and not (reading.intent is Intent.OPT_OUT and not reading.ticket):
         return _paged(reading, opinion, text, rules, limits)
     if reading.urgency.is_red:
         return _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
     if reading.intent in (Intent.OPT_OUT, Intent.OPT_IN):
         return reading
-    if opinion.red >= limits.look:
+    if known and len(text.words) <= SHORT:
+        return reading
+    if opinion.red >= limits.look * (2 if known else 1):
         return _looked_at(reading, opinion, text, rules, limits)
     if reading.kinds == ("UNKNOWN",):
         return _explained(reading, opinion, text, rules, limits)
-    return _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
+    more = _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
+    if not more.ticket and opinion.care >= 1 - limits.chatter and len(text.words) > SHORT:
+        return _with(reading, ["UNKNOWN"], opinion, text, rules)  # the rules are content, the examples are not
+    return more
+
+
+def alarm(opinion: Opinion, rules: Rules) -> float:
+    """How loudly the examples call for a page, from about 0 to 1: all their answers that bear on it together."""
+    red = max((score for kind, score in opinion.kinds.items() if rules.rows[kind].urgency.is_red), default=0.0)
+    return (opinion.red + 0.3 * (red + opinion.care - opinion.kinds.get("OK_FINE", 0.0))) / 1.6
 
 
 def _paged(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits: Limits) -> Reading:
@@ -92,7 +106,7 @@ def _with(
     new = [name for name in names if name not in reading.kinds]
     needs = [name for name in new if rules.rows[name].opens_ticket]
     if reading.kinds != ("UNKNOWN",):
-        new = needs if len(text.words) > SHORT or level.is_red else []
+        new = needs if len(text.words) > SHORT or (level.is_red and not reading.urgency.is_red) else []
     if not new and most_urgent(level, reading.urgency) is reading.urgency:
         return reading
     dropped = (_FOR_QUIET if needs else VAGUE if new else frozenset()) - set(names)
@@ -109,7 +123,9 @@ def _with(
         urgency=urgency,
         role=rules.rows[kinds[0]].role or (Role.NURSE if urgency.is_red else None),
         ticket=any(rules.rows[kind].opens_ticket for kind in kinds) or urgency.is_red,
-        intent=Intent.REPORT if needs and reading.intent in (Intent.OTHER, Intent.THANKS, Intent.HELP) else reading.intent,
+        intent=Intent.REPORT
+        if needs and reading.intent in (Intent.OTHER, Intent.THANKS, Intent.HELP)
+        else reading.intent,
         evidence=(*reading.evidence, *mark),
         like=opinion.like,
     )

@@ -79,7 +79,7 @@ class Encoder:
             plain = branches[:, number * 256 : (number + 1) * 256]
             once = plain + _bent(_windows(plain, width, before) @ w[f"w.once{width}"] + w[f"w.once_bias{width}"])
             seen.append(once + _bent(_windows(once, width, before) @ w[f"w.twice{width}"] + w[f"w.twice_bias{width}"]))
-        pooled = _even(np.concatenate(seen, axis=1), w["w.seen_gain"], w["w.seen_shift"]).sum(axis=0)
+        pooled = _even(np.concatenate(seen, axis=1, dtype=np.float32), w["w.seen_gain"], w["w.seen_shift"]).sum(axis=0)
         mean = (pooled @ w["w.pool"] + len(numbers) * w["w.pool_bias"][0]) / np.sqrt(np.float32(len(numbers)))
         deep = _bent(mean @ w["w.short1"] + _bent(mean @ w["w.deep0"]) @ w["w.deep1"])
         out = np.tanh(deep @ w["w.short3"] + _bent(deep @ w["w.deep2"]) @ w["w.deep3"])
