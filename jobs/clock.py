@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from jobs import drain, tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import clock, inbox, paging, sending, tickets, watching
+from notifier import canary, clock, inbox, noticing, pages, paging, promises, sending, tickets
 from notifier.db import add_once
 from notifier.models import Leader
 from notifier.runtime import reading, transaction
@@ -57,8 +57,9 @@ def tick() -> None:
     now = clock.now()
     with reading() as session:
         unread = bool(inbox.waiting(session, limit=1))
-        climbing = bool(paging.due_to_escalate(session, now)) or tickets.any_lapsed(session, now)
-        climbing = climbing or bool(watching.due(session, now, limit=1))
+        looks = (paging.due_to_escalate, tickets.lapsed, promises.due, noticing.due)
+        climbing = any(look(session, now, limit=1) for look in looks)
+        climbing = climbing or bool(pages.ringing(session, now))
         urgent = sending.any_urgent(session, now=now)
         bulk = bool(sending.lanes(session, now=now))
         told = receipts.waiting(session, real_now=clock.real())
@@ -96,16 +97,28 @@ class Every:
             self.next = self.time_of() + self.seconds if self.do() else 0.0
 
 
+def watch() -> bool:
+    """Look after shifts, rotas and the service itself, here: it must not wait behind any queue."""
+    try:
+        tasks.watch()
+    except tasks.JobFailed as fault:
+        log.error("the watch failed: %s", fault)
+    return True
+
+
 def run() -> None:
     """Lead or stand by, until told to stop."""
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     holder = f"{socket.gethostname()}:{os.getpid()}"
+    reconciling = Every(300, lambda: ring("reconcile_all", queue=BULK))
     regular = [
+        Every(60, watch, lambda: clock.now().timestamp()),
+        Every(canary.EVERY.total_seconds(), lambda: ring("sing", queue=BULK), lambda: clock.now().timestamp()),
         Every(2, settle),
         Every(60, lambda: ring("watch_backlog", queue=BULK)),
-        Every(300, lambda: ring("reconcile_all", queue=BULK)),
+        reconciling,
         Every(3600, lambda: ring("look_for_pages", queue=BULK)),
         Every(
             3600, lambda: ring("roll_forward", queue=BULK), lambda: clock.now().timestamp()
@@ -119,7 +132,7 @@ def run() -> None:
                 leading = leads(session, holder)
             if leading:
                 if was_away:  # texts that could not be stored meanwhile are at Twilio: fetch them now
-                    regular[RECONCILE].sooner()
+                    reconciling.sooner()
                     was_away = False
                     log.info("the database is back")
                 tick()

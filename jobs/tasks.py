@@ -7,11 +7,25 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from jobs import drain, links
+from jobs import drain, links, singing
 from jobs.drain import drain_urgent
 from jobs.faults import NOT_NOW, JobFailed, each, job, where
 from jobs.queue import BULK, ring
-from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets, watching
+from notifier import (
+    auditor,
+    canary,
+    clock,
+    enrolment,
+    inbox,
+    noticing,
+    pages,
+    paging,
+    promises,
+    reconcile,
+    sending,
+    tickets,
+    watching,
+)
 from notifier.core.vocabulary import Channel
 from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, transaction
@@ -32,8 +46,8 @@ def attend(inbound_id: str) -> None:
 
 @job
 def dispatch() -> None:
-    """All that cannot wait: texts nobody has read, tickets whose next rung is due, urgent messages."""
-    each(_do, (attend_waiting, watch, lapse, escalate, drain_urgent))
+    """All that cannot wait: texts nobody has read, watches and rungs that are due, broken promises, urgent messages."""
+    each(_do, (hush, attend_waiting, notice, lapse, escalate, keep_promises, drain_urgent))
 
 
 def _do(part: Callable[[], object]) -> None:
@@ -61,28 +75,41 @@ def _attend(inbound_id: UUID, *, readable: bool = True) -> None:
             _attend(inbound_id, readable=False)
 
 
-def watch() -> None:
+def notice() -> None:
     """Tell staff what has not happened."""
     with reading() as session:
-        due = watching.due(session, clock.now())
+        due = noticing.due(session, clock.now())
     each(_tell, due)
 
 
 def _tell(watch_id: UUID) -> None:
     with transaction() as session:
-        watching.tell(session, watch_id, catalog=current().catalog, now=clock.now())
+        noticing.tell(session, watch_id, catalog=current().catalog, now=clock.now())
+
+
+def hush() -> None:
+    """Hang up on staff whose phones still ring for what somebody has by now."""
+    with reading() as session:
+        calls = pages.ringing(session, clock.now())
+    _while_twilio_answers(lambda call: current().twilio.stop_ringing(call.sid), calls)
 
 
 def lapse() -> None:
     """Open again what was acknowledged and then left."""
+    with reading() as session:
+        left = tickets.lapsed(session, clock.now())
+    each(_lapse, left)
+
+
+def _lapse(ticket_id: UUID) -> None:
     with transaction() as session:
-        tickets.lapse(session, catalog=current().catalog, now=clock.now())
+        tickets.lapse(session, tickets.get(session, ticket_id), catalog=current().catalog, now=clock.now())
 
 
 def escalate() -> None:
     """Climb what is overdue."""
     with reading() as session:
-        due = [ticket.id for ticket in paging.due_to_escalate(session, clock.now())]
+        due = paging.due_to_escalate(session, clock.now())
     each(_escalate, due)
 
 
@@ -90,6 +117,52 @@ def _escalate(ticket_id: UUID) -> None:
     with transaction() as session:
         ticket = tickets.get(session, ticket_id)
         paging.escalate(session, ticket, catalog=current().catalog, now=clock.now())
+
+
+def keep_promises() -> None:
+    """Follow up what was promised and did not come."""
+    with reading() as session:
+        due = promises.due(session, clock.now())
+    each(_keep_promise, due)
+
+
+def _keep_promise(ticket_id: UUID) -> None:
+    with transaction() as session:
+        promises.follow(session, ticket_id, catalog=current().catalog, now=clock.now())
+
+
+def watch() -> None:
+    """Each minute: shifts that begin, rotas that have holes, the canary, and whether all that was due has happened."""
+    each(_do, (_watch_shifts, _watch_canary, _audit))
+
+
+def _watch_shifts() -> None:
+    with transaction() as session:
+        watching.shifts(session, now=clock.now())
+
+
+def _watch_canary() -> None:
+    with transaction() as session:
+        canary.listen(session, catalog=current().catalog, now=clock.now())
+
+
+def _audit() -> None:
+    with transaction() as session:
+        wrong = watching.breaches(session, current().settings, now=clock.now(), pace=clock.speed())
+        auditor.tell_operations(session, wrong, now=clock.now())
+
+
+@job
+def sing() -> None:
+    """Send the canary: an invented patient's text, posted to our own address as Twilio would post it."""
+    settings = current().settings
+    if not settings.canary_sings:
+        return
+    now = clock.now()
+    with transaction() as session:
+        song = canary.set_up(session, settings.canary_number, now=now)
+        canary.sang(session, now)
+    singing.post(song, settings)
 
 
 @job

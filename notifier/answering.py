@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from notifier import boxes, links, shared_phone
+from notifier import boxes, links, paging, roster, shared_phone
 from notifier.catalog import Catalog
 from notifier.catalog.links import pages_in
-from notifier.core import routing, supplies, triage, wording
+from notifier.core import routing, supplies, wording
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
@@ -23,6 +23,7 @@ MOST_ANSWERS, BRAKE = 8, timedelta(hours=1)  # more are two machines that talk t
 CALL_911 = "EMERGENCY_UNSPEC"  # the answer to an emergency whose own row answers something milder
 ROOM = 140  # letters for what is in the box, in an answer of two segments
 ASKS = {"TEMP_LOW_GRADE": Prompt.TEMPERATURE}  # rows whose answer asks for a number
+PROMISE = "{minutes}"  # where an answer says how soon somebody calls
 UNSENT = (MessageState.FAILED, MessageState.CANCELLED, MessageState.EXPIRED)
 
 # Twilio confirms these itself, when they are the whole message; a second confirmation would be one too many.
@@ -45,6 +46,9 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime, sha
     row = catalog.rules.rows.get(kind)
     language = contact.language if contact else told.site.languages[0]
     text = row.reply.get(wording.best_language(row.reply, language), "") if row else ""
+    soon = promised(session, told, catalog=catalog, now=now)
+    if PROMISE in text and soon is None:  # nobody can be woken: no call may be promised
+        text = catalog.messages["promise.none"].words(language, Channel.SMS)
     template = f"ack.{kind}"
     own = _own_words(session, told, kind, language, catalog)
     if own:
@@ -184,12 +188,30 @@ def _kind(told: Told, catalog: Catalog) -> str:
     return (as_urgent or reading.kinds)[0]
 
 
-def _values(told: Told, row: triage.Row | None, language: str, now: datetime) -> dict[str, str]:
+def promised(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> timedelta | None:
+    """How soon somebody calls about a red flag: as its row says, never sooner than the roster can. None: no promise."""
+    if not told.route.urgency.is_red or told.route.urgency is Urgency.EMERGENCY:
+        return None
+    row = catalog.rules.rows.get(_kind(told, catalog))
+    can = paging.can_call_within(session, told.site, told.route.roles[0], told.route.urgency, catalog=catalog, now=now)
+    return None if can is None else max(can, timedelta(minutes=row.promise if row and row.promise else 15))
+
+
+def call_now(session: Session, inbound: Inbound) -> None:
+    """The same told again and again has become an emergency: the answer that waits says to call now."""
+    answer = session.scalars(
+        select(Message).where(Message.key == f"ack:{inbound.id}", Message.state == MessageState.PLANNED)
+    ).one_or_none()
+    if answer is not None:
+        answer.template, answer.values = "promise.call_now", {}
+
+
+def _values(told: Told, soon: timedelta | None, language: str, now: datetime) -> dict[str, str]:
     """The variables of an answer: who we are, whom to call, and by when a person calls."""
     return {
         "brand": told.site.brand,
         "phone": wording.written_phone(told.site.phone),
-        "minutes": str(row.promise if row and row.promise else 15),
+        "minutes": str(round((soon or timedelta(minutes=15)) / timedelta(minutes=1))),
         "today": _by_when(told, language, now),
     }
 
@@ -207,9 +229,21 @@ def _by_when(told: Told, language: str, now: datetime) -> str:
         return f"en {minutes} min" if spanish else f"in {minutes} min"
     site = told.site
     zone = ZoneInfo(told.contact.patient.timezone if told.contact else site.timezone)
-    due = routing.respond_by(told.route.urgency, now, site.timezone, site.quiet_hours, told.target).astimezone(zone)
-    if due.date() == now.astimezone(zone).date():
+    due = routing.respond_by(
+        told.route.urgency,
+        now,
+        site.timezone,
+        site.quiet_hours,
+        told.target,
+        calendar=roster.calendar(site),
+        role=told.route.roles[0],
+    ).astimezone(zone)
+    days = (due.date() - now.astimezone(zone).date()).days
+    if not days:
         return "hoy" if spanish else "today"
+    if days > 1:
+        at = f"{wording.say_day(due, language)}, {wording.say_at(due, language)}"
+        return f"antes del {at}" if spanish else f"by {at}"
     return f"mañana antes de {wording.say_at(due, 'es')}" if spanish else f"by {wording.say_time(due, 'en')}"
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ class Settings:
     send_lease_seconds: float = 60.0  # how long a worker may hold a message that it is sending
     uncertain_looks: tuple[float, ...] = (5.0, 60.0, 180.0)  # seconds after a lost answer at which Twilio is asked
     tmobile_daily_cap: int = 0  # segments a day from one sender, by the carrier's limit; 0: none
+    canary: str = "auto"  # whether the service tests itself: on, off, or auto: with Twilio itself
+    canary_number: str = ""  # a number of our own that its texts and pages go to
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -66,6 +69,8 @@ class Settings:
             send_lease_seconds=(_numbers(env, "SEND_LEASE_SECONDS", wrong) or (60.0,))[0],
             uncertain_looks=_numbers(env, "UNCERTAIN_LOOKS", wrong) or (5.0, 60.0, 180.0),
             tmobile_daily_cap=_whole(env, "TMOBILE_DAILY_CAP", wrong),
+            canary=env.get("CANARY") or "auto",
+            canary_number=env.get("CANARY_NUMBER", "").strip(),
         )
         wrong += settings.faults()
         if value := env.get("NOTIFIER_CLOCK"):
@@ -73,6 +78,11 @@ class Settings:
         if wrong:
             raise Misconfigured(f"{'; '.join(wrong)} (settings come from the environment and from .env, see README)")
         return settings
+
+    @property
+    def canary_sings(self) -> bool:
+        """Whether an invented patient's FEVER goes the whole way every five minutes."""
+        return self.canary == "on" or (self.canary == "auto" and self.twilio_api_base_url == TWILIO)
 
     def faults(self) -> list[str]:
         """What is wrong with the values given, one sentence each."""
@@ -105,6 +115,10 @@ class Settings:
                 found.append(f"ENCRYPTION_KEYS: key {number} is not 32 bytes in URL-safe base64")
         if self.catalog and not self.catalog.is_dir():
             found.append("NOTIFIER_CATALOG is not a folder")
+        if self.canary not in ("auto", "on", "off"):
+            found.append("CANARY must be auto, on or off")
+        if self.canary_number and not re.fullmatch(r"\+[1-9]\d{6,14}", self.canary_number):
+            found.append("CANARY_NUMBER must be a phone number such as +15035550199")
         if self.log_format not in ("json", "text"):
             found.append("LOG_FORMAT must be json or text")
         return found

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import clock, links, migrations, paging, queries, runtime
+from notifier import clock, links, migrations, paging, queries, roster, runtime
 from notifier.config import TWILIO, Settings
 from notifier.core.vocabulary import TEAMS
 from notifier.errors import NotifierError
@@ -200,7 +200,7 @@ def _plain(url: str) -> str:
 
 
 def _on_call(session: Session, site: Site, now: datetime) -> Finding:
-    missing = [role.value for role in TEAMS if not _can_be_paged(session, paging.on_call(session, role, site, now))]
+    missing = [role.value for role in TEAMS if not _can_be_paged(session, roster.on_call(session, role, site, now))]
     return Finding(
         f"on call, {site.key}",
         not missing,

@@ -3,10 +3,11 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,7 @@ from notifier import answering, boxes, enrolment, journal, paging_answers, seali
 from notifier.catalog import Catalog
 from notifier.core import routing, supplies, triage
 from notifier.core.states import MOVES, EventState, InboundState, PlanState
-from notifier.core.vocabulary import Channel, Consent, EventKind, Intent, Prompt, Role, Source, Urgency
+from notifier.core.vocabulary import CANARY, Channel, Consent, EventKind, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
 from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, Ticket
@@ -114,8 +115,15 @@ def _attend_earlier(session: Session, inbound: Inbound, *, catalog: Catalog, now
 
 def _attend(session: Session, inbound: Inbound, *, catalog: Catalog, now: datetime, readable: bool) -> bool:
     site = site_of(session, inbound.recipient)
-    staff = session.scalars(select(Staff).where(Staff.phone_hash == inbound.sender_hash, Staff.active)).one_or_none()
+    staff = session.scalars(
+        select(Staff)
+        .where(or_(Staff.phone_hash == inbound.sender_hash, Staff.second_phone_hash == inbound.sender_hash))
+        .where(Staff.active)
+        .order_by(Staff.phone_hash == inbound.sender_hash)
+    ).first()
     contacts: Sequence[Contact | None] = contacts_of(session, inbound)
+    if not staff and not contacts and _is_ours(session, inbound.sender):
+        return _done(session, inbound, None, now=now)  # a text of ours to another number of ours: nobody wrote it
     if staff and inbound.source is Source.SMS and (not contacts or paging_answers.is_meant(session, inbound, staff)):
         inbound.staff_id = staff.id
         paging_answers.obey(session, inbound, staff, catalog=catalog, now=now)
@@ -162,9 +170,15 @@ def _done(session: Session, inbound: Inbound, told: Told | None, *, now: datetim
     return journal.advance(session, inbound, InboundState.TRIAGED, now=now, by=journal.SYSTEM, **facts)
 
 
+def _is_ours(session: Session, number: str) -> bool:
+    """Whether this is a number that we send from."""
+    sites = select(Site.key).where(or_(Site.sms_from == number, Site.voice_from == number))
+    return session.scalars(sites.limit(1)).first() is not None
+
+
 def site_of(session: Session, number: str) -> Site:
     """The site that owns the number which was texted; failing that the first, so that nothing is dropped."""
-    sites = session.scalars(select(Site).order_by(Site.key)).all()
+    sites = session.scalars(select(Site).where(Site.key != CANARY).order_by(Site.key)).all()
     owner = [site for site in sites if number in (site.sms_from, site.voice_from, site.phone)]
     return (owner or list(sites))[0]
 
@@ -187,13 +201,17 @@ def _act(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> No
             enrolment.answer(session, told.asked, reading.kinds, count=count, by=by, catalog=catalog, now=now)
             _fixed(session, told, now=now)
         _box(session, told, catalog=catalog, now=now)
-    for need in _needs(session, told, catalog):
-        ticket, is_new = tickets.open_or_append(session, need, catalog=catalog, now=now)
+    first: uuid.UUID | None = None
+    for need in _needs(session, told, catalog, now):
+        ticket, is_new = tickets.open_or_append(session, replace(need, linked_to=first), catalog=catalog, now=now)
+        first = first or ticket.id
         if told.named and not is_new:  # a ticket shows its first words: these are news
             what = "\n".join(["Missing by the delivery's list:", *need.text.split("\n- ")[1:]])
             journal.note(session, ticket, "ticket.noted", now=now, by=journal.SYSTEM, detail=what)
         inbound.ticket_id = inbound.ticket_id or ticket.id
         _link_answer(session, inbound, ticket)
+        if ticket.urgency is Urgency.EMERGENCY and need.urgency.rank > ticket.urgency.rank:
+            answering.call_now(session, inbound)
 
 
 def _link_answer(session: Session, inbound: Inbound, ticket: Ticket) -> None:
@@ -227,14 +245,15 @@ def _pause(session: Session, told: Told, *, catalog: Catalog, now: datetime) -> 
             enrolment.pause(session, plan, reason, catalog=catalog, by=told.contact.name, now=now)
 
 
-def _needs(session: Session, told: Told, catalog: Catalog) -> list[tickets.Need]:
-    """The tickets that a reading deserves: the owner's first, then each further team's."""
+def _needs(session: Session, told: Told, catalog: Catalog, now: datetime) -> list[tickets.Need]:
+    """The tickets that a reading deserves: the nurse's first, then the owner's, then each further team's."""
     reading, route, contact = told.reading, told.route, told.contact
     if not reading.ticket and not told.opts_out:
         return []
     again = told.asked is not None and told.asked.prompt is Prompt.FIXED  # whose it was, and nobody else's
     rows = [] if again else [catalog.rules.rows[kind] for kind in reading.kinds]
     text = _ticket_text(session, told)
+    promised = answering.promised(session, told, catalog=catalog, now=now)
     return [
         tickets.Need(
             site_key=told.site.key,
@@ -249,9 +268,14 @@ def _needs(session: Session, told: Told, catalog: Catalog) -> list[tickets.Need]
             plan_id=told.plan.id if told.plan else None,
             sender=None if contact else told.inbound.sender,
             target=told.target,
+            promised=promised if role is route.roles[0] else None,
         )
-        for role in _roles(route, rows, holds_box=_holds_box(session, told))
+        for role in sorted(_roles(route, rows, holds_box=_holds_box(session, told)), key=_nurse_first)
     ]
+
+
+def _nurse_first(role: Role) -> bool:
+    return role is not Role.NURSE
 
 
 def _holds_box(session: Session, told: Told) -> bool:

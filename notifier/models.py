@@ -28,6 +28,7 @@ from notifier.core.vocabulary import (
     Intent,
     Line,
     Pages,
+    PromiseStep,
     Prompt,
     Role,
     Source,
@@ -74,12 +75,16 @@ class Site(Base):
     quiet_hours: Mapped[str] = mapped_column(String(11), default="20:00-08:00")
     sender_rate: Mapped[float] = mapped_column(default=1.0)  # segments a second
     call_rate: Mapped[float] = mapped_column(default=1.0)  # calls a second
+    business_hours: Mapped[str | None] = mapped_column(String(11))  # "08:00-17:00": when the office works
+    business_days: Mapped[list[str]] = mapped_column(JSON, default=list)  # empty: Monday to Friday
+    holidays: Mapped[str] = mapped_column(String(12), default="")  # "US", "US-OR": whose public holidays rest
 
 
 class Staff(Base):
     """A person who works here: signs in, is paged, owns tickets. The last resort is one too, without roles."""
 
     __tablename__ = "staff"
+    __table_args__ = (Index("staff_by_second_phone", "second_phone_hash", unique=True),)
 
     id: Mapped[uuid.UUID] = key()
     key: Mapped[str] = mapped_column(String(64), unique=True)
@@ -92,6 +97,11 @@ class Staff(Base):
     sites: Mapped[list[str]] = mapped_column(JSON, default=list)  # empty: every site
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)
     pages: Mapped[Pages] = mapped_column(word(Pages), default=Pages.SMS)
+    second_phone: Mapped[str | None] = mapped_column(Sealed)
+    second_phone_hash: Mapped[str | None] = mapped_column(String(64))
+    reach: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{"by", "after", "phone"}]: in turn
+    phone_verified_at: Mapped[datetime | None] = mapped_column(Instant)  # it answered us
+    texts_stopped_at: Mapped[datetime | None] = mapped_column(Instant)  # it sent STOP: pages come by call
     password_hash: Mapped[str | None] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(default=True)
 
@@ -111,6 +121,10 @@ class OnCallShift(Base):
     starts_at: Mapped[datetime | None] = mapped_column(Instant)
     ends_at: Mapped[datetime | None] = mapped_column(Instant)
     is_override: Mapped[bool] = mapped_column(default=False)
+    turn: Mapped[int] = mapped_column(default=0)  # this person's place among those who take turns
+    turns: Mapped[int] = mapped_column(default=1)  # how many they are; 1: nobody takes turns
+    turn_days: Mapped[int] = mapped_column(default=7)
+    made_by: Mapped[str | None] = mapped_column(Sealed)  # a cover made in the console; none: the file's
     staff: Mapped[Staff] = relationship(lazy="joined")
 
 
@@ -325,6 +339,12 @@ class Message(Base):
         Index("message_by_patient", "patient_id", "due_at"),
         Index("message_by_ticket", "ticket_id"),
         Index("message_by_recipient", "to_hash", "due_at"),
+        Index(
+            "message_ringing",
+            "sent_at",
+            postgresql_where=text("state = 'sent' AND channel = 'voice' AND staff_id IS NOT NULL"),
+            sqlite_where=text("state = 'sent' AND channel = 'voice' AND staff_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = key()
@@ -506,6 +526,18 @@ class Ticket(Base):
             postgresql_where=text("state = 'open'"),
             sqlite_where=text("state = 'open'"),
         ),
+        Index(
+            "ticket_lapsing",
+            "ack_expires_at",
+            postgresql_where=text("state = 'acknowledged'"),
+            sqlite_where=text("state = 'acknowledged'"),
+        ),
+        Index(
+            "ticket_promised",
+            "promise_due_at",
+            postgresql_where=text("promise_due_at IS NOT NULL"),
+            sqlite_where=text("promise_due_at IS NOT NULL"),
+        ),
         CheckConstraint("state != 'open' OR escalate_at IS NOT NULL", name="open_wakes_somebody"),
         CheckConstraint(
             "state != 'acknowledged' OR (owner IS NOT NULL AND ack_expires_at IS NOT NULL)",
@@ -543,7 +575,51 @@ class Ticket(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(Instant)
     outcome: Mapped[str | None] = mapped_column(String(60))
     follows_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    merged_id: Mapped[uuid.UUID | None]  # the ticket that took it over
+    target_minutes: Mapped[int | None]  # the row's own limit, kept so that respond_by can be computed again
+    counts_from: Mapped[datetime] = mapped_column(Instant)  # when the need that rules was told
+    promised_by: Mapped[datetime | None] = mapped_column(Instant)  # by when the patient was told that somebody calls
+    promise_step: Mapped[PromiseStep | None] = mapped_column(word(PromiseStep))  # what comes next if nobody does
+    promise_due_at: Mapped[datetime | None] = mapped_column(Instant)
+    answers: Mapped[dict[str, str] | None] = mapped_column(SealedJSON)  # of the checklist, by question
     patient: Mapped[Patient | None] = relationship()
+    site: Mapped[Site] = relationship()
+
+
+class TicketLink(Base):
+    """Two tickets that belong together: several teams' parts of one text, or linked by hand. Stored both ways."""
+
+    __tablename__ = "ticket_link"
+
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+    other_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+
+
+class Paged(Base):
+    """A ticket that a page tells of: one for most pages, several for one that bundles them."""
+
+    __tablename__ = "paged"
+    __table_args__ = (Index("paged_by_ticket", "ticket_id"),)
+
+    message_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("message.id"), primary_key=True)
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+
+
+class HandOver(Base):
+    """A shift that began: what the one who came was told, and whether they confirmed."""
+
+    __tablename__ = "hand_over"
+    __table_args__ = (UniqueConstraint("site_key", "role", "staff_id", "began_at"),)
+
+    id: Mapped[uuid.UUID] = key()
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    role: Mapped[Role] = mapped_column(word(Role))
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"))
+    began_at: Mapped[datetime] = mapped_column(Instant)
+    counts: Mapped[dict[str, int]] = mapped_column(JSON)  # what waited: by name, no words of anybody's
+    confirm_by: Mapped[datetime | None] = mapped_column(Instant)  # when the supervisor hears that nobody confirmed
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    staff: Mapped[Staff] = relationship(lazy="joined")
     site: Mapped[Site] = relationship()
 
 

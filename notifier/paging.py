@@ -1,52 +1,46 @@
 """Whom to wake: a ticket climbs its ladder rung by rung, and each rung pages who is on call at that moment."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from notifier import journal
+from notifier import journal, pages, roster
 from notifier.catalog import Catalog
-from notifier.core import routing
-from notifier.core.states import MessageState, PlanState, TicketState
-from notifier.core.vocabulary import Channel, Consent, Prompt, Role, Rung, Source, Urgency
+from notifier.core import oncall, routing
+from notifier.core.states import PlanState, TicketState
+from notifier.core.vocabulary import CANARY, Channel, Consent, Prompt, Role, Rung, Source, Urgency
 from notifier.db import add_once
-from notifier.models import (
-    AuditEvent,
-    Contact,
-    Escalation,
-    Ladder,
-    Message,
-    OnCallShift,
-    Site,
-    Staff,
-    TherapyPlan,
-    Ticket,
-)
+from notifier.models import Contact, Escalation, Ladder, Message, Site, Staff, TherapyPlan, Ticket
+from notifier.roster import LAST_RESORT
 
-LAST_RESORT = "last_resort"  # the key of the staff row that holds the answering service
 FIXED = {"delivered", "rescheduled", "visit_arranged", "answered", "reached_advised"}  # outcomes that say it is
-PAGE_LIVES = timedelta(minutes=30)
 
 
-def due_to_escalate(session: Session, now: datetime) -> Sequence[Ticket]:
-    """Open tickets whose next rung is due, the longest overdue first."""
+def due_to_escalate(session: Session, now: datetime, *, limit: int = 200) -> Sequence[uuid.UUID]:
+    """Ids of open tickets whose next rung is due, the longest overdue first."""
     return session.scalars(
-        select(Ticket)
+        select(Ticket.id)
         .where(Ticket.state == TicketState.OPEN, Ticket.escalate_at <= now)
         .order_by(Ticket.escalate_at)
-        .limit(200)
+        .limit(limit)
     ).all()
 
 
 def escalate(
-    session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime, but_not: uuid.UUID | None = None
+    session: Session,
+    ticket: Ticket,
+    *,
+    catalog: Catalog,
+    now: datetime,
+    but_not: uuid.UUID | None = None,
+    wide: bool = False,
 ) -> bool:
     """Climb the rung that is due and page who holds it. Nobody there: the next rung at once. True: it climbed.
 
-    `but_not`: who has just passed it on, and is not rung for it.
+    `but_not`: who has just passed it on, and is not rung for it. `wide`: the backup is paged with the first.
     """
     climbed = called = False
     ladder = rungs(session, ticket.urgency, catalog)
@@ -54,12 +48,13 @@ def escalate(
         if ticket.state is not TicketState.OPEN or ticket.escalate_at is None or ticket.escalate_at > now:
             return climbed
         rung = ladder[min(ticket.rung, len(ladder) - 1)]
-        people = [person for person in _people(session, ticket, rung, now) if person.id != but_not]
+        who = Rung.BOTH if wide and rung.who is Rung.PRIMARY else rung.who
+        people = [person for person in people_on(session, ticket, who, now) if person.id != but_not]
         if not people and not called and ticket.rung >= len(ladder) - 1:
-            people = _anybody(session, ticket, now)
+            people = [person for person in _anybody(session, ticket, now) if person.id != but_not]
         if not _climb(session, ticket, ladder, nobody=not people, now=now):
             return climbed
-        climbed, called = True, called or bool(people)
+        climbed, called, wide = True, called or bool(people), wide and not people
         session.add(
             Escalation(
                 ticket_id=ticket.id,
@@ -71,8 +66,7 @@ def escalate(
         )
         detail = f"rung {ticket.rung}: {', '.join(person.name for person in people) or 'nobody holds it'}"
         journal.note(session, ticket, "ticket.escalated", now=now, by=journal.SYSTEM, detail=detail)
-        page(session, ticket, people, rung.by, str(ticket.step), now=now)
-        _tell_if_promise_broke(session, ticket, now=now)
+        pages.page(session, ticket, people, rung.by, str(ticket.step), now=now)
     return climbed
 
 
@@ -109,138 +103,93 @@ def rungs(session: Session, urgency: Urgency, catalog: Catalog) -> Sequence[rout
     return [routing.LadderRung(Rung(rung["who"]), Channel(rung["by"]), float(rung["after"])) for rung in own.rungs]
 
 
-def _people(session: Session, ticket: Ticket, rung: routing.LadderRung, now: datetime) -> list[Staff]:
-    """Who holds this rung at this moment and has a phone."""
-    if rung.who is Rung.LAST_RESORT:
-        return _reachable(session, select(Staff).where(Staff.key == LAST_RESORT))
-    role = Role.SUPERVISOR if rung.who is Rung.SUPERVISOR else ticket.role
-    who = Rung.PRIMARY if rung.who is Rung.SUPERVISOR else rung.who
-    team = on_call(session, role, ticket.site, now)
-    return _reachable(session, select(Staff).where(Staff.id.in_(routing.holders(who, team))))
+# --- who ----------------------------------------------------------------------------------------------------------
+
+
+def people_on(session: Session, ticket: Ticket, who: Rung, now: datetime) -> list[Staff]:
+    """Who holds this rung at this moment and has a phone; those who speak the patient's language are asked first."""
+    if ticket.site_key == CANARY:  # the service's test of itself wakes nobody
+        return _reachable(session, Staff.key == CANARY)
+    return _who(session, ticket.site, ticket.role, who, _language(session, ticket), now)
+
+
+def _who(session: Session, site: Site, role: Role, who: Rung, language: str, now: datetime) -> list[Staff]:
+    if who is Rung.LAST_RESORT:
+        return _reachable(session, Staff.key == LAST_RESORT)
+    if who is Rung.SUPERVISOR:
+        role, who = Role.SUPERVISOR, Rung.PRIMARY
+    team = roster.on_call(session, role, site, now)
+    named = [person for held in team.values() for person in held]
+    staff = {person.id: person for person in _reachable(session, Staff.id.in_(named))}
+    team = oncall.speaking_first(team, lambda person: person in staff and _speaks(staff[person], language))
+    return [staff[person] for person in oncall.holders(who, team) if person in staff]
+
+
+def _speaks(person: Staff, language: str) -> bool:
+    return language.partition("-")[0] in {each.partition("-")[0] for each in person.languages}
+
+
+def _language(session: Session, ticket: Ticket) -> str:
+    """The language in which the call will be: of who told us, else the site's first."""
+    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
+    return contact.language if contact else (ticket.site.languages or ["en"])[0]
 
 
 def _anybody(session: Session, ticket: Ticket, now: datetime) -> list[Staff]:
-    """When a whole ladder names nobody: the supervisor, else the answering service."""
+    """When a whole ladder names nobody: the supervisor, else the answering service, else everybody with a phone."""
     for who in (Rung.SUPERVISOR, Rung.LAST_RESORT):
-        if found := _people(session, ticket, routing.LadderRung(who, Channel.SMS, 0), now):
+        if found := people_on(session, ticket, who, now):
             return found
-    return []
+    if ticket.site_key == CANARY:
+        return []
+    everybody = _reachable(session, Staff.active)
+    here = [person for person in everybody if not person.sites or ticket.site_key in person.sites]
+    return here or everybody
 
 
-def _reachable(session: Session, wanted: Select[Staff]) -> list[Staff]:
-    return [person for person in session.scalars(wanted) if person.active and person.phone]
-
-
-def on_call(session: Session, role: Role, site: Site, now: datetime) -> dict[int, list[uuid.UUID]]:
-    """Who holds each rung of a role at a site now: rung -> staff ids. Without a roster: whoever has the role."""
-    wanted = select(OnCallShift).where(OnCallShift.role == role, OnCallShift.site.in_((site.key, "*")))
-    rows = session.scalars(wanted).all()
-    if not rows:  # no roster for this role here: whoever has it
-        staff = session.scalars(select(Staff).where(Staff.active)).all()
-        having = [each.id for each in staff if role in each.roles and (not each.sites or site.key in each.sites)]
-        return {0: having} if having else {}
-    shifts = [
-        routing.Shift(
-            row.staff_id,
-            row.site,
-            row.role,
-            row.rung,
-            tuple(row.days),
-            row.hours,
-            row.starts_at,
-            row.ends_at,
-            row.is_override,
-        )
-        for row in rows
-    ]
-    return routing.on_call(shifts, role, site.key, site.timezone, now)
-
-
-def page(
-    session: Session, ticket: Ticket, people: Iterable[Staff], by: Channel, occasion: str, *, now: datetime
-) -> None:
-    for person in people:
-        for channel in routing.channels(by, person.pages):
-            page = _to_staff(ticket, person, f"page:{ticket.id}:{occasion}:{person.id}:{channel}", "page", now)
-            page.channel = channel
-            page.values = page_values(ticket, now)
-            add_once(session, page, Message.key)
-
-
-def was_paged(session: Session, ticket: Ticket, staff_id: uuid.UUID, *, since: datetime) -> bool:
-    """Whether a page of this ticket has been planned for somebody since then."""
-    pages = select(Message.id).where(
-        Message.ticket_id == ticket.id,
-        Message.staff_id == staff_id,
-        Message.template == "page",
-        Message.created_at >= since,
+def _reachable(session: Session, wanted: ColumnElement[bool] | InstrumentedAttribute[bool]) -> list[Staff]:
+    people = session.scalars(
+        select(Staff).where(wanted, Staff.active, Staff.phone_hash.is_not(None)).order_by(Staff.key)
     )
-    return session.scalars(pages).first() is not None
+    return [person for person in people if roster.rings(person)]
 
 
-def page_values(ticket: Ticket, now: datetime) -> dict[str, str]:
-    """What a page may say: number, urgency, role and age; nothing about the patient."""
-    age = int((now - ticket.opened_at).total_seconds() // 60)
-    return {
-        "number": str(ticket.number),
-        "urgency": ticket.urgency.replace("_", " ").upper(),
-        "role": ticket.role.value,
-        "age": f"{age} min" if age < 120 else f"{age // 60} h",
-    }
+def can_call_within(
+    session: Session, site: Site, role: Role, urgency: Urgency, *, catalog: Catalog, now: datetime
+) -> timedelta | None:
+    """How soon the roster can keep a promise of a call about a red flag; None: nobody can be woken, so promise nothing.
 
-
-def _to_staff(ticket: Ticket, person: Staff, key: str, template: str, now: datetime) -> Message:
-    assert person.phone
-    assert person.phone_hash
-    return Message(
-        key=key,
-        site_key=ticket.site_key,
-        patient_id=ticket.patient_id,
-        ticket_id=ticket.id,
-        staff_id=person.id,
-        to=person.phone,
-        to_hash=person.phone_hash,
-        channel=Channel.SMS,
-        template=template,
-        language="en",
-        urgent=True,
-        any_hour=True,
-        due_at=now,
-        not_after=now + PAGE_LIVES,
-        created_at=now,
-    )
-
-
-def tell_staff(
-    session: Session, ticket: Ticket, person: Staff, key: str, template: str, values: dict[str, str], *, now: datetime
-) -> None:
-    """One short text to a member of staff about a ticket: never anything about the patient."""
-    message = _to_staff(ticket, person, key, template, now)
-    message.values = values
-    add_once(session, message, Message.key)
-
-
-def _tell_if_promise_broke(session: Session, ticket: Ticket, *, now: datetime) -> None:
-    """Half an hour without a call on a red flag: the journal says so, and whom a nurse should have called is asked to.
-
-    Once a ticket; what the delivery desk or the pharmacist is late with is no nurse's call.
+    With somebody of the team on call: as soon as the row says. With none but the supervisor or the answering service:
+    half an hour.
     """
-    if not ticket.urgency.is_red or ticket.contacted_at or now < ticket.respond_by + routing.GRACE:
-        return
-    told = select(AuditEvent.id).where(AuditEvent.ticket_id == ticket.id, AuditEvent.verb == "ticket.breached")
-    if session.scalars(told.limit(1)).first() is not None:
-        return
-    journal.note(session, ticket, "ticket.breached", now=now, by=journal.SYSTEM, detail="no call within 30 min")
-    if ticket.role is Role.NURSE:
-        tell_patient(session, ticket, "M30", f"breach:{ticket.id}", now=now)
+    if site.key == CANARY:
+        return timedelta()
+    for rung in rungs(session, urgency, catalog):
+        if _who(session, site, role, rung.who, site.languages[0] if site.languages else "en", now):
+            own = rung.who in (Rung.PRIMARY, Rung.BACKUP, Rung.BOTH)
+            return timedelta() if own else routing.HARD_STOP
+    return routing.HARD_STOP if _reachable(session, Staff.active) else None
 
 
-def tell_patient(session: Session, ticket: Ticket, template: str, key: str, *, now: datetime) -> bool:
+# --- what the patient hears about it ------------------------------------------------------------------------------
+
+
+def tell_patient(
+    session: Session,
+    ticket: Ticket,
+    template: str,
+    key: str,
+    values: dict[str, str] | None = None,
+    *,
+    now: datetime,
+    contact: Contact | None = None,
+) -> bool:
     """A message about the ticket to whoever told us, unless they opted out. False: they did, or it was told before."""
-    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
-    if contact is None or contact.consent(contact.channel) is Consent.WITHDRAWN:
+    contact = contact or (session.get(Contact, ticket.contact_id) if ticket.contact_id else None)
+    if contact is None or not contact.active or contact.consent(contact.channel) is Consent.WITHDRAWN:
         return False
     message = to_contact(ticket, contact, key, template, now, lives=timedelta(hours=2))
+    message.values = values or {}
     return add_once(session, message, Message.key)[1]
 
 
@@ -288,21 +237,3 @@ def to_contact(
         not_after=now + lives,
         created_at=now,
     )
-
-
-def stop(session: Session, ticket: Ticket, owner: str, owner_id: uuid.UUID | None, *, now: datetime) -> None:
-    """Somebody has it: pages not yet sent are cancelled, and the others who were paged are told."""
-    pages = session.scalars(
-        select(Message).where(
-            Message.ticket_id == ticket.id, Message.template == "page", Message.created_at >= ticket.ladder_from
-        )
-    ).all()
-    for page in pages:
-        if page.state is MessageState.PLANNED:
-            journal.advance(session, page, MessageState.CANCELLED, now=now, by=owner, why="acknowledged")
-    reached = {page.staff for page in pages if page.staff and page.staff_id != owner_id and page.sent_at}
-    for person in reached:
-        values = {"number": str(ticket.number), "owner": owner}
-        tell_staff(
-            session, ticket, person, f"taken:{ticket.id}:{ticket.step}:{person.id}", "page.taken", values, now=now
-        )

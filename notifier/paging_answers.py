@@ -2,23 +2,26 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import tickets
+from notifier import handover, pages, tickets
 from notifier.catalog import Catalog
 from notifier.core.states import TicketState
-from notifier.core.vocabulary import Channel, Role, Source, Urgency
+from notifier.core.vocabulary import CANARY, Channel, Role, Source, Urgency
 from notifier.db import add_once
-from notifier.models import Inbound, Message, Site, Staff, Ticket
+from notifier.models import Inbound, Message, Paged, Site, Staff, Ticket
 
-COMMAND = re.compile(r"\s*(?P<verb>a|ack|ok|p|pass)\s*#?\s*(?P<number>\d{1,9})?\s*[.!]?\s*", re.IGNORECASE)
+COMMAND = re.compile(r"\s*(?P<verb>a|ack|ok|p|pass|h|here)\s*#?\s*(?P<number>\d{1,9})?\s*[.!]?\s*", re.IGNORECASE)
 RECENT = timedelta(hours=24)
-PAGES = ("page", "page.assigned")
-ASKS = Message.template.in_(PAGES) | Message.prompt.is_not(None)  # what waits for an answer
+PAGES = (*pages.STOPPABLE, "page.assigned")
+TESTS = ("staff.test",)
+ASKS = Message.template.in_((*PAGES, *TESTS)) | Message.prompt.is_not(None)  # what waits for an answer
 STOPS = re.compile(r"\s*(stop|stopall|unsubscribe|end|quit|revoke|optout|cancel)\s*", re.IGNORECASE)  # Twilio's words
+STARTS = re.compile(r"\s*(start|unstop)\s*", re.IGNORECASE)
 
 
 def is_meant(session: Session, inbound: Inbound, staff: Staff) -> bool:
@@ -32,36 +35,91 @@ def is_meant(session: Session, inbound: Inbound, staff: Staff) -> bool:
         .order_by(Message.sent_at.desc())
         .limit(1)
     ).first()
-    return last in PAGES
+    return last in (*PAGES, *TESTS)
 
 
 def obey(session: Session, inbound: Inbound, staff: Staff, *, catalog: Catalog, now: datetime) -> None:
-    """Do what a member of staff answered, and tell them what came of it."""
-    found = COMMAND.fullmatch(inbound.body)
+    """Do what a member of staff answered, and tell them what came of it. A phone that answers is one that rings."""
     if STOPS.fullmatch(inbound.body):
+        staff.texts_stopped_at = now
         _out_of_reach(session, inbound, staff, catalog=catalog, now=now)
         return
-    if found is None:
+    new = staff.phone_verified_at is None
+    staff.phone_verified_at, stopped, staff.texts_stopped_at = now, staff.texts_stopped_at, None
+    found = COMMAND.fullmatch(inbound.body)
+    if STARTS.fullmatch(inbound.body):
+        _tell(session, inbound, staff, "staff.started" if stopped else "staff.verified", {}, now)
+    elif found is None:
         _tell(session, inbound, staff, "staff.unknown", {}, now)
-        return
-    others: list[str] = []
-    if found["number"]:
-        ticket = session.scalars(select(Ticket).where(Ticket.number == int(found["number"]))).one_or_none()
-        if ticket is None:
-            _tell(session, inbound, staff, "staff.no_such", {"number": found["number"]}, now)
-            return
-        meant: Ticket | None = ticket
+    elif found["verb"].lower().startswith("h"):
+        done = handover.confirm(session, staff, now=now)
+        _tell(session, inbound, staff, "staff.handover.confirmed" if done else "staff.nothing", {}, now)
+    elif found["number"]:
+        _obey_number(session, inbound, staff, found, catalog=catalog, now=now)
     else:
-        meant, others = _meant(session, staff, now)
-    if meant is None:
-        _tell(session, inbound, staff, "staff.nothing", {}, now)
+        _obey_last(session, inbound, staff, found, new=new, catalog=catalog, now=now)
+
+
+def _obey_number(
+    session: Session, inbound: Inbound, staff: Staff, found: re.Match[str], *, catalog: Catalog, now: datetime
+) -> None:
+    ticket = session.scalars(select(Ticket).where(Ticket.number == int(found["number"]))).one_or_none()
+    if ticket is None:
+        _tell(session, inbound, staff, "staff.no_such", {"number": found["number"]}, now)
         return
-    inbound.ticket_id = meant.id
-    inbound.patient_id = meant.patient_id
+    _act_on(session, inbound, staff, [ticket], [], found, catalog=catalog, now=now)
+
+
+def _obey_last(
+    session: Session,
+    inbound: Inbound,
+    staff: Staff,
+    found: re.Match[str],
+    *,
+    new: bool,
+    catalog: Catalog,
+    now: datetime,
+) -> None:
+    meant, others = _meant(session, staff, now)
+    if meant:
+        _act_on(session, inbound, staff, meant, others, found, catalog=catalog, now=now)
+        return
+    tested = session.scalars(
+        select(Message.id).where(Message.staff_id == staff.id, Message.template.in_(TESTS)).limit(1)
+    ).first()
+    _tell(session, inbound, staff, "staff.verified" if new and tested else "staff.nothing", {}, now)
+
+
+def _act_on(
+    session: Session,
+    inbound: Inbound,
+    staff: Staff,
+    meant: Sequence[Ticket],
+    others: list[str],
+    found: re.Match[str],
+    *,
+    catalog: Catalog,
+    now: datetime,
+) -> None:
     passing = found["verb"].lower().startswith("p")
-    template = act(session, staff, meant, passing=passing, catalog=catalog, now=now)
-    values = {"number": str(meant.number), "owner": meant.owner or "", "others": ", ".join(others)}
-    _tell(session, inbound, staff, f"{template}.more" if others else template, values, now, meant)
+    first = meant[0]
+    inbound.ticket_id, inbound.patient_id = first.id, first.patient_id
+    template, values = act_on_all(session, staff, meant, passing=passing, catalog=catalog, now=now)
+    values = {**values, "others": values.get("others", ", ".join(others))}
+    several = template.endswith(".all")
+    _tell(session, inbound, staff, f"{template}.more" if others and not several else template, values, now, first)
+
+
+def act_on_all(
+    session: Session, staff: Staff, meant: Sequence[Ticket], *, passing: bool, catalog: Catalog, now: datetime
+) -> tuple[str, dict[str, str]]:
+    """Take or pass on every ticket that one page told of. Returns the template that says what came of it, filled."""
+    came = [(ticket, act(session, staff, ticket, passing=passing, catalog=catalog, now=now)) for ticket in meant]
+    done = [(ticket, template) for ticket, template in came if template in ("staff.taken", "staff.passed")]
+    if len(done) > 1:
+        return f"{done[0][1]}.all", {"others": ", ".join(f"#{ticket.number}" for ticket, _ in done)}
+    ticket, template = (done or came)[0]
+    return template, {"number": str(ticket.number), "owner": ticket.owner or ""}
 
 
 def _out_of_reach(session: Session, inbound: Inbound, staff: Staff, *, catalog: Catalog, now: datetime) -> None:
@@ -74,7 +132,7 @@ def _out_of_reach(session: Session, inbound: Inbound, staff: Staff, *, catalog: 
         urgency=Urgency.URGENT,
         kinds=("UNREACHABLE",),
         source=Source.SMS,
-        text=f"{staff.name} texted STOP: pages by text no longer arrive. Ask for a START, or page by call.",
+        text=f"{staff.name} texted STOP: pages by text no longer arrive. They are called instead. Ask for a START.",
     )
     ticket, _ = tickets.open_or_append(session, need, catalog=catalog, now=now)
     inbound.ticket_id = ticket.id
@@ -97,22 +155,27 @@ def standing(ticket: Ticket, staff_id: uuid.UUID) -> str:
     return "staff.yours" if ticket.owner_id == staff_id else "staff.too_late"
 
 
-def _meant(session: Session, staff: Staff, now: datetime) -> tuple[Ticket | None, list[str]]:
-    """The ticket of the last page to this phone, and the numbers of the other open ones that were paged to it."""
+def _meant(session: Session, staff: Staff, now: datetime) -> tuple[Sequence[Ticket], list[str]]:
+    """The tickets of the last page to this phone, and the numbers of the other open ones that were paged to it."""
     paged = session.scalars(
-        select(Ticket)
-        .join(Message, Ticket.id == Message.ticket_id)
-        .where(
-            Message.staff_id == staff.id,
-            Message.template.in_(PAGES),
-            Message.sent_at >= now - RECENT,
-        )
-        .order_by(Message.sent_at.desc())
+        select(Message)
+        .where(Message.staff_id == staff.id, Message.template.in_(PAGES), Message.sent_at >= now - RECENT)
+        .order_by(Message.sent_at.desc(), Message.id)
     ).all()
-    if not paged:
-        return None, []
-    others = {ticket.number for ticket in paged if ticket.state is TicketState.OPEN and ticket.id != paged[0].id}
-    return paged[0], [f"#{number}" for number in sorted(others)]
+    last = next((tickets for page in paged if (tickets := pages.covered(session, page))), None)
+    if last is None:
+        return [], []
+    ours = {ticket.id for ticket in last}
+    waiting = session.scalars(
+        select(Ticket.number)
+        .join(Paged, Paged.ticket_id == Ticket.id)
+        .where(
+            Paged.message_id.in_([page.id for page in paged]),
+            Ticket.state == TicketState.OPEN,
+            Ticket.id.not_in(ours),
+        )
+    ).all()
+    return last, [f"#{number}" for number in sorted(set(waiting))]
 
 
 def _tell(
@@ -148,4 +211,4 @@ def _tell(
 
 
 def _any_site(session: Session) -> str:
-    return session.scalars(select(Site.key).order_by(Site.key)).first() or ""
+    return session.scalars(select(Site.key).where(Site.key != CANARY).order_by(Site.key)).first() or ""

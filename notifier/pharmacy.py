@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import journal
-from notifier.core.vocabulary import Pages, Role, Urgency
+from notifier import journal, tickets
+from notifier.core.states import TicketState
+from notifier.core.vocabulary import CANARY, Pages, Role, Urgency
 from notifier.db import Base
 from notifier.errors import Invalid
-from notifier.models import Ladder, OnCallShift, Site, Staff
+from notifier.models import Ladder, OnCallShift, Site, Staff, Ticket
 from notifier.pharmacy_file import Row, read
 from notifier.sealing import lookup
 
@@ -23,8 +24,20 @@ _SITE_DEFAULTS: Row = {
     "quiet_hours": "20:00-08:00",
     "sender_rate": 1.0,
     "call_rate": 1.0,
+    "business_hours": None,
+    "business_days": [],
+    "holidays": "",
 }
-_STAFF_DEFAULTS: Row = {"sites": [], "email": None, "languages": ["en"], "pages": Pages.SMS, "active": True}
+_CALENDAR = {"timezone", "quiet_hours", "business_hours", "business_days", "holidays"}
+_STAFF_DEFAULTS: Row = {
+    "sites": [],
+    "email": None,
+    "languages": ["en"],
+    "pages": Pages.SMS,
+    "active": True,
+    "second_phone": None,
+    "reach": [],
+}
 
 
 def apply(session: Session, text: str, *, by: str, now: datetime) -> list[str]:
@@ -54,7 +67,14 @@ def _site(session: Session, key: str, row: Row, by: str, now: datetime) -> list[
         session.flush()
         journal.note(session, site, "site.added", now=now, by=by)
         return [f"site {key}: added"]
-    return _change(session, site, f"site {key}", facts, by, now)
+    changed = any(getattr(site, column) != facts.get(column, getattr(site, column)) for column in _CALENDAR)
+    lines = _change(session, site, f"site {key}", facts, by, now)
+    if changed:  # what is due is due by the new calendar
+        for ticket in session.scalars(
+            select(Ticket).where(Ticket.site_key == key, Ticket.state != TicketState.RESOLVED)
+        ):
+            tickets.recompute(ticket)
+    return lines
 
 
 def _change(session: Session, row: Base, name: str, facts: Row, by: str, now: datetime) -> list[str]:
@@ -76,16 +96,22 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
     by_email = {person.email_hash: person for person in people if person.email_hash}
     for former in people:
         # `user add` makes its own; those of the file go with it.
-        if former.active and former.key not in wanted and not former.key.startswith("user-"):
+        own = former.key == CANARY or former.key.startswith("user-")
+        if former.active and former.key not in wanted and not own:
             changes += _change(session, former, f"staff {former.key}", {"active": False}, by, now)
             former.phone, former.phone_hash = None, None  # the number may be somebody else's next
+            former.second_phone, former.second_phone_hash = None, None
     for key, row in wanted.items():
         if key in by_key and by_key[key].phone_hash != lookup(row["phone"]):
             by_key[key].phone_hash = None  # two people may have changed phones with each other
+            by_key[key].phone_verified_at = by_key[key].texts_stopped_at = None  # another phone has proven nothing
+        if key in by_key:
+            by_key[key].second_phone_hash = None
     session.flush()
     for key, row in wanted.items():
         facts = _STAFF_DEFAULTS | row
         facts["phone_hash"] = lookup(facts["phone"])
+        facts["second_phone_hash"] = lookup(facts["second_phone"]) if facts["second_phone"] else None
         facts["email_hash"] = lookup(facts["email"].lower()) if facts["email"] else None
         person = by_key.get(key) or by_email.get(facts["email_hash"])
         if person is None:
@@ -107,7 +133,8 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
 def _shifts(session: Session, wanted: list[Row], by: str, now: datetime) -> list[str]:
     ids = dict(session.execute(select(Staff.key, Staff.id)).all())
     names = {staff_id: key for key, staff_id in ids.items()}
-    columns = ("site", "role", "rung", "staff_id", "days", "hours", "starts_at", "ends_at", "is_override")
+    columns = ["site", "role", "rung", "staff_id", "days", "hours", "starts_at", "ends_at", "is_override"]
+    columns += ["turn", "turns", "turn_days"]
     changes = []
     standing = {_shape({column: getattr(shift, column) for column in columns}): shift for shift in _all_shifts(session)}
     facts = [
@@ -132,7 +159,9 @@ def _shifts(session: Session, wanted: list[Row], by: str, now: datetime) -> list
 
 
 def _all_shifts(session: Session) -> list[OnCallShift]:
-    return list(session.scalars(select(OnCallShift)).unique().all())
+    """The lines of the file; covers made in the console stand beside them."""
+    ours = select(OnCallShift).where(OnCallShift.made_by.is_(None), OnCallShift.site != CANARY)
+    return list(session.scalars(ours).unique().all())
 
 
 def _shape(row: Row) -> tuple[tuple[str, Any], ...]:
@@ -147,6 +176,7 @@ def _told(row: Row, names: Mapping[Any, str]) -> str:
     kind = "override" if row["is_override"] else "rota"
     when = " ".join(filter(None, (",".join(row["days"]), row["hours"])))
     dates = f" from {row['starts_at']:%Y-%m-%d %H:%M}" if row["starts_at"] else ""
+    dates += f", turn {row['turn'] + 1} of {row['turns']}" if row["turns"] > 1 else ""
     return (
         f"{kind} {row['site']} {row['role']} {row['rung']}: {names[row['staff_id']]}{' ' if when else ''}{when}{dates}"
     )

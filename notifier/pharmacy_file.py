@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from notifier import catalog
+from notifier.core.business import DAYS, HOLIDAY, is_calendar
 from notifier.core.phones import e164
-from notifier.core.routing import DAYS
-from notifier.core.vocabulary import Pages, Role, Urgency
+from notifier.core.routing import Phone
+from notifier.core.vocabulary import CANARY, Channel, Pages, Role, Urgency
 from notifier.details import is_zone
 
 LAST_RESORT = "last_resort"  # the answering service: a member of staff without a role
@@ -45,6 +46,8 @@ def read(text: str) -> Pharmacy:
     for key, table in _tables(file, data, "site").items():
         file.sites[key] = _row(file, f"site.{key}", table, _SITE, required=("name", "timezone", "phone"))
         file.sites[key].setdefault("brand", file.sites[key].get("name"))
+        if key == CANARY:
+            file.faults[f"site.{key}"] = "this name is the service's own; choose another"
         if isinstance(table, dict) and not (table.get("sms_from") or table.get("messaging_service")):
             file.faults[f"site.{key}"] = "needs sms_from or messaging_service"
     for key, table in _tables(file, data, "staff").items():
@@ -68,6 +71,9 @@ def read(text: str) -> Pharmacy:
     for fault in faults:
         name, _, reason = fault.partition(": ")
         file.faults[name] = reason
+    for key, row in file.staff.items():
+        if any(step["phone"] == Phone.SECOND for step in row.get("reach", ())) and not row.get("second_phone"):
+            file.faults.setdefault(f"staff.{key}.reach", "names a second phone, and second_phone is not given")
     for what in ("phone", "email"):
         _each_its_own(file, what)
     return file
@@ -106,11 +112,12 @@ def _row(
 
 def _shift(file: Pharmacy, name: str, table: Any, *, is_override: bool) -> None:
     row = _row(file, name, table, _SHIFT, required=("site", "role", "staff"))
-    site, staff = row.get("site"), row.get("staff")
+    site, people = row.get("site"), row.pop("staff", [])
     if site and site != EVERY_SITE and site not in file.sites:
         file.faults[f"{name}.site"] = f"no site {site}"
-    if staff and (staff not in file.staff or staff == LAST_RESORT):
-        file.faults[f"{name}.staff"] = f"no staff {staff}"
+    for staff in people:
+        if staff not in file.staff or staff == LAST_RESORT:
+            file.faults[f"{name}.staff"] = f"no staff {staff}"
     zone = file.sites.get(site or "", {}).get("timezone")
     for ours, theirs in (("starts_at", "from"), ("ends_at", "until")):
         at = row[ours] = row.pop(theirs, None)
@@ -122,17 +129,25 @@ def _shift(file: Pharmacy, name: str, table: Any, *, is_override: bool) -> None:
         file.faults[f"{name}.until"] = "must be after from"
     if is_override and isinstance(table, dict) and not {"from", "until"} <= table.keys():
         file.faults.setdefault(name, "an override needs from and until")
-    file.shifts.append({"rung": 0, "days": [], "hours": None, **row, "is_override": is_override})
+    rotates = row.pop("rotates", None)
+    if rotates and row["starts_at"] is None:
+        file.faults.setdefault(f"{name}.from", "needed: when the first one's turn begins")
+    if rotates and len(people) < 2:
+        file.faults.setdefault(f"{name}.staff", 'must be a list of those who take turns, such as ["nell", "rowan"]')
+    turns = {"turns": len(people), "turn_days": TURNS[rotates]} if rotates else {"turns": 1, "turn_days": 7}
+    known = {"rung": 0, "days": [], "hours": None, **row, "is_override": is_override, **turns}
+    file.shifts += [{**known, "staff": who, "turn": turn if rotates else 0} for turn, who in enumerate(people)]
 
 
 def _each_its_own(file: Pharmacy, what: str) -> None:
     """By a phone and by an e-mail address one person is known."""
     seen: dict[str, str] = {}
     for key, row in file.staff.items():
-        if value := row.get(what):
-            if value in seen:
-                file.faults[f"staff.{key}.{what}"] = f"is {seen[value]}'s too"
-            seen.setdefault(value, key)
+        for name in (what, "second_phone") if what == "phone" else (what,):
+            if value := row.get(name):
+                if value in seen:
+                    file.faults[f"staff.{key}.{name}"] = f"is {seen[value]}'s too"
+                seen.setdefault(value, key)
 
 
 # --- settings, one by one -----------------------------------------------------------------------------------------
@@ -207,10 +222,59 @@ def _rung(value: Any) -> int:
 
 
 def _days(value: Any) -> list[str]:
-    days = _texts(value)
-    if not set(days) <= set(DAYS):
-        raise ValueError(f"not all of {', '.join(DAYS)}")
-    return sorted(days, key=DAYS.index)
+    days, known = _texts(value), (*DAYS, HOLIDAY)
+    if not set(days) <= set(known):
+        raise ValueError(f"not all of {', '.join(known)}")
+    return sorted(days, key=known.index)
+
+
+def _weekdays(value: Any) -> list[str]:
+    days = _days(value)
+    if HOLIDAY in days or not days:
+        raise ValueError(f"must be some of {', '.join(DAYS)}")
+    return days
+
+
+def _people(value: Any) -> list[str]:
+    """One member of staff, or a pool of them."""
+    people = _texts(value) if isinstance(value, list) else [_text(value)]
+    if not people or len(set(people)) < len(people):
+        raise ValueError("must name people, each once")
+    return people
+
+
+TURNS = {"daily": 1, "weekly": 7, "fortnightly": 14}
+
+
+def _rotates(value: Any) -> str:
+    if value not in TURNS:
+        raise ValueError(f"not one of {', '.join(TURNS)}")
+    return str(value)
+
+
+def _holidays(value: Any) -> str:
+    if not is_calendar(_text(value)):
+        raise ValueError('must be a country, or a country and a part of it, such as "US" or "US-OR"')
+    return _text(value)
+
+
+def _reach(value: Any) -> list[Row]:
+    """How a person is paged, step by step: [{by, after (minutes), phone}], the first one at once."""
+    steps = [_step(step) for step in value] if isinstance(value, list) else []
+    waits = [step["after"] for step in steps]
+    if not waits or waits[0] != 0 or waits != sorted(waits) or waits[-1] > 30:
+        raise ValueError("must be steps, the first at once (after = 0), the others later within half an hour")
+    return steps
+
+
+def _step(value: Any) -> Row:
+    try:
+        phone = Phone(value.get("phone", Phone.FIRST))
+        return {"by": Channel(value["by"]).value, "after": float(value.get("after", 0)), "phone": phone.value}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError(
+            'each step needs by ("sms", "voice"); after (minutes) and phone ("second") may be given'
+        ) from None
 
 
 def _instant(value: Any) -> datetime:
@@ -234,6 +298,9 @@ _SITE: dict[str, Callable[[Any], Any]] = {
     "quiet_hours": _hours,
     "sender_rate": _rate,
     "call_rate": _rate,
+    "business_hours": _hours,
+    "business_days": _weekdays,
+    "holidays": _holidays,
 }
 _STAFF: dict[str, Callable[[Any], Any]] = {
     "name": _text,
@@ -243,12 +310,15 @@ _STAFF: dict[str, Callable[[Any], Any]] = {
     "email": _email,
     "languages": _texts,
     "pages": _one_of(Pages),
+    "second_phone": _phone,
+    "reach": _reach,
 }
 _SHIFT: dict[str, Callable[[Any], Any]] = {
     "site": _text,
     "role": _one_of(Role),
     "rung": _rung,
-    "staff": _text,
+    "staff": _people,
+    "rotates": _rotates,
     "days": _days,
     "hours": _hours,
     "from": _instant,

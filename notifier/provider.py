@@ -236,6 +236,15 @@ class Twilio:
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
         return [str(item.phone_number) for item in found]
+    def stop_ringing(self, sid: str) -> None:
+        """Hang up on a call that still waits or rings; one that somebody has taken goes on. Raises Unreachable."""
+        try:
+            self.client.calls(sid).update(status="canceled")
+        except TwilioRestException as error:
+            if error.status >= 500 or error.status in (401, 429):
+                raise Unreachable(str(error.status)) from None  # else it is over: nothing rings any more
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
 
     def account_status(self) -> str:
         """The account's status, such as `active`. Raises Unreachable."""

@@ -4,16 +4,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from notifier import journal, paging
+from notifier import journal, pages, paging, roster
 from notifier.catalog import Catalog
 from notifier.core import routing, wording
 from notifier.core.states import TicketState
-from notifier.core.vocabulary import Channel, Consent, Role, Source, Urgency, most_urgent
+from notifier.core.vocabulary import CANARY, Channel, Consent, PromiseStep, Role, Source, Urgency, most_urgent
 from notifier.db import add_once
 from notifier.errors import Refused
 from notifier.models import (
@@ -25,6 +26,7 @@ from notifier.models import (
     Site,
     Staff,
     Ticket,
+    TicketLink,
 )
 
 FOLLOWS = timedelta(days=7)  # a new ticket this soon after one like it follows that one
@@ -42,7 +44,11 @@ OUTCOMES = {
     "no_action": "No action needed",
     "duplicate": "Duplicate",
     "wrong_number": "Wrong number",
+    "welfare_check_sent": "Welfare check sent",
+    "welfare_check_not_needed": "No welfare check needed",
 }
+WELFARE = "WELFARE_CHECK"  # the kind of a decision that the supervisor makes
+DECISIONS = {"welfare_check_sent", "welfare_check_not_needed"}  # the outcomes of such a decision
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class Need:
     plan_id: uuid.UUID | None = None
     sender: str | None = None
     target: timedelta | None = None  # the row's own limit, when it has one
+    promised: timedelta | None = None  # how soon the patient was just told that somebody calls
+    linked_to: uuid.UUID | None = None  # the ticket of another team about the same words
 
 
 # --- birth --------------------------------------------------------------------------------------------------------
@@ -81,21 +89,36 @@ def open_or_append(
 
     What is new, or news that its owner has not heard, is paged at once.
     """
-    ticket = unresolved(session, need.subject, need.role)
-    if ticket is None:
-        try:
-            with session.begin_nested():
-                ticket = _open(session, need, now=now, by=by)
-        except IntegrityError:  # two texts at once: the other one opened it
-            ticket = unresolved(session, need.subject, need.role)
-            if ticket is None:
-                raise
-        else:
-            paging.escalate(session, ticket, catalog=catalog, now=now)
-            return ticket, True
-    _append(session, ticket, need, catalog=catalog, now=now, by=by)
+    ticket, new = _born(session, need, now=now, by=by)
+    if not new:
+        append(session, ticket, need, catalog=catalog, now=now, by=by)
+    if need.linked_to is not None:
+        link(session, ticket.id, need.linked_to)
     paging.escalate(session, ticket, catalog=catalog, now=now)
-    return ticket, False
+    return ticket, new
+
+
+def _born(session: Session, need: Need, *, now: datetime, by: str) -> tuple[Ticket, bool]:
+    ticket = unresolved(session, need.subject, need.role)
+    if ticket is not None:
+        return ticket, False
+    try:
+        with session.begin_nested():
+            return _open(session, need, now=now, by=by), True
+    except IntegrityError:  # two texts at once: the other one opened it
+        ticket = unresolved(session, need.subject, need.role)
+        if ticket is None:
+            raise
+        return ticket, False
+
+
+def link(session: Session, one: uuid.UUID, other: uuid.UUID) -> bool:
+    """Let two tickets know of each other. False: they do, or they are one."""
+    if one == other or session.get(TicketLink, (one, other)) is not None:
+        return False
+    session.add_all([TicketLink(ticket_id=one, other_id=other), TicketLink(ticket_id=other, other_id=one)])
+    session.flush()
+    return True
 
 
 def unresolved(session: Session, subject: str, role: Role) -> Ticket | None:
@@ -114,7 +137,7 @@ def _open(session: Session, need: Need, *, now: datetime, by: str) -> Ticket:
         .limit(1)
     ).first()
     ticket = Ticket(
-        number=_next_number(session),
+        number=_next_number(session, site.key),
         site_key=need.site_key,
         subject=need.subject,
         patient_id=need.patient_id,
@@ -128,50 +151,86 @@ def _open(session: Session, need: Need, *, now: datetime, by: str) -> Ticket:
         text=need.text,
         ladder_from=begins,
         escalate_at=begins,
-        respond_by=routing.respond_by(need.urgency, now, site.timezone, site.quiet_hours, need.target),
         opened_at=now,
         news_at=now,
         follows_id=previous.id if previous else None,
+        site=site,
     )
+    _count_from(ticket, now, need.target)
+    promise(ticket, now + need.promised if need.promised else None)
     session.add(ticket)
     session.flush()
     journal.note(session, ticket, "ticket.opened", now=now, by=by, detail=", ".join(need.kinds))
     return ticket
 
 
-def _next_number(session: Session) -> int:
+def _next_number(session: Session, site_key: str) -> int:
+    """The next short number; the service's tests of itself count below zero, so that they use up none of ours."""
+    canary = site_key == CANARY
     number = session.scalar(
         update(Counter)
-        .where(Counter.name == "ticket")
+        .where(Counter.name == (CANARY if canary else "ticket"))
         .values(value=Counter.value + 1)
         .returning(Counter.value)
         .execution_options(synchronize_session=False)
     )
     assert number is not None, "the migrations set the counter"
-    return int(number)
+    return -int(number) if canary else int(number)
 
 
-def _append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, now: datetime, by: str) -> None:
+def _count_from(ticket: Ticket, at: datetime, target: timedelta | None) -> None:
+    """The need that rules was told at this moment, with this limit: by when must somebody have answered?"""
+    ticket.counts_from = at
+    ticket.target_minutes = round(target / timedelta(minutes=1)) if target else None
+    recompute(ticket)
+
+
+def recompute(ticket: Ticket) -> None:
+    """`respond_by` anew, from the urgency, the role and the site's calendar as they are now."""
     site = ticket.site
+    ticket.respond_by = routing.respond_by(
+        ticket.urgency,
+        ticket.counts_from,
+        site.timezone,
+        site.quiet_hours,
+        timedelta(minutes=ticket.target_minutes) if ticket.target_minutes else None,
+        calendar=roster.calendar(site),
+        role=ticket.role,
+    )
+
+
+def promise(ticket: Ticket, by: datetime | None) -> None:
+    """Watch over a promise: by then somebody has called, or what follows a broken promise follows. None: respond_by."""
+    told = ticket.source in (Source.SMS, Source.VOICE) and not ticket.urgency.is_red
+    ticket.promised_by = by or (ticket.respond_by if told else None)
+    ticket.promise_step, ticket.promise_due_at = PromiseStep.LATE, by or ticket.respond_by
+
+
+def keep_promise(ticket: Ticket) -> None:
+    """The patient was reached, or the ticket is closed: there is nothing left to keep."""
+    ticket.promise_step = ticket.promise_due_at = None
+
+
+def append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, now: datetime, by: str) -> None:
+    """Add news to an unresolved ticket: more urgent, unheard or repeated news pages again."""
     new_kinds = [kind for kind in need.kinds if kind not in ticket.kinds]
     urgency = most_urgent(ticket.urgency, need.urgency)
     counts = need.urgency.is_red or (need.role is Role.NURSE and need.urgency is Urgency.SAME_DAY)
     if counts and _told(session, ticket, need.kinds, now) + 1 >= REPEATED:
         urgency = most_urgent(urgency, routing.level_up(need.urgency))
     worse = urgency.rank < ticket.urgency.rank
-    unheard = worse or (need.urgency.is_red and (bool(new_kinds) or ticket.contacted_at is not None))
+    called = ticket.contacted_at is not None
+    unheard = worse or (need.urgency.is_red and (bool(new_kinds) or called))
     journal.note(session, ticket, "ticket.appended", now=now, by=by, detail=", ".join(need.kinds))
     ticket.kinds = [*ticket.kinds, *new_kinds]
     ticket.urgency = urgency
     ticket.news_at = now
-    due = routing.respond_by(urgency, now, site.timezone, site.quiet_hours, need.target)
-    anew = ticket.respond_by <= now and (
-        worse or ticket.contacted_at is not None
-    )  # the old limit was for something else
-    ticket.respond_by = due if anew else min(ticket.respond_by, due)
+    _limit(ticket, need, now=now, anew=worse or called)
+    if worse or (unheard and called):
+        promise(ticket, now + need.promised if need.promised else None)
     if ticket.state is TicketState.OPEN:
         if worse:
-            _restart(session, ticket, now)
+            restart(ticket, now)
         elif need.urgency.is_red:  # told again and nobody has it: page the same rung again
             ticket.rung = max(0, ticket.rung - 1)
             ticket.escalate_at = now
@@ -179,6 +238,14 @@ def _append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, n
     elif unheard:
         session.flush()
         reopen(session, ticket, catalog=catalog, now=now, by=by, why="news that the owner has not heard")
+
+
+def _limit(ticket: Ticket, need: Need, *, now: datetime, anew: bool) -> None:
+    """The earlier limit stands, unless it has passed and was for something else (`anew`)."""
+    stood, counted, target = ticket.respond_by, ticket.counts_from, ticket.target_minutes
+    _count_from(ticket, now, need.target)
+    if stood <= ticket.respond_by and not (anew and stood <= now):
+        ticket.respond_by, ticket.counts_from, ticket.target_minutes = stood, counted, target
 
 
 def _told(session: Session, ticket: Ticket, kinds: Sequence[str], now: datetime) -> int:
@@ -193,13 +260,19 @@ def _told(session: Session, ticket: Ticket, kinds: Sequence[str], now: datetime)
     return sum(not set(kinds).isdisjoint((line or "").split(", ")) for line in lines)
 
 
-def _restart(session: Session, ticket: Ticket, now: datetime) -> None:
+def restart(ticket: Ticket, now: datetime) -> None:
+    """Climb the ladder from its foot, from now on."""
     begins = routing.wake_at(ticket.urgency, now, ticket.site.timezone, ticket.site.quiet_hours)
     ticket.rung, ticket.ladder_from, ticket.escalate_at = 0, begins, begins
 
 
-def reopen(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime, by: str, why: str) -> bool:
-    """Back to OPEN and paged at once, the ladder from its foot; the owner of a red flag too, once."""
+def reopen(
+    session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime, by: str, why: str, wide: bool = False
+) -> bool:
+    """Back to OPEN and paged at once, the ladder from its foot; the owner of a red flag too, once.
+
+    `wide`: the backup is paged together with the first rung.
+    """
     begins = routing.wake_at(ticket.urgency, now, ticket.site.timezone, ticket.site.quiet_hours)
     owner_id = ticket.owner_id
     moved = journal.advance(
@@ -219,19 +292,19 @@ def reopen(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime,
     )
     if not moved:
         return False
-    paging.escalate(session, ticket, catalog=catalog, now=now)
-    if owner_id is not None and ticket.urgency.is_red and not paging.was_paged(session, ticket, owner_id, since=now):
-        paging.page(session, ticket, [session.get_one(Staff, owner_id)], Channel.SMS, f"owner-{ticket.step}", now=now)
+    paging.escalate(session, ticket, catalog=catalog, now=now, wide=wide)
+    owner = session.get(Staff, owner_id) if owner_id else None
+    if (
+        owner
+        and roster.rings(owner)
+        and ticket.urgency.is_red
+        and not pages.was_paged(session, ticket, owner.id, since=now)
+    ):
+        pages.page(session, ticket, [owner], Channel.SMS, f"owner-{ticket.step}", now=now)
     return True
 
 
 # --- a human has it -----------------------------------------------------------------------------------------------
-
-
-def any_lapsed(session: Session, now: datetime) -> bool:
-    """Whether an acknowledgement has lapsed that nobody has opened again."""
-    lapsed = select(Ticket.id).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now).limit(1)
-    return session.scalars(lapsed).first() is not None
 
 
 def get(session: Session, ticket_id: uuid.UUID) -> Ticket:
@@ -239,8 +312,11 @@ def get(session: Session, ticket_id: uuid.UUID) -> Ticket:
     return session.get_one(Ticket, ticket_id, populate_existing=True)
 
 
-def acknowledge(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> bool:
-    """Take it: the first wins, paging stops, the others who were paged are told. False: it was not open."""
+def acknowledge(session: Session, ticket: Ticket, by: Actor, *, now: datetime, tell: bool = True) -> bool:
+    """Take it: the first wins, paging stops, the others who were paged are told. False: it was not open.
+
+    `tell`: whoever told us of a red flag hears that somebody has it, and by when they call.
+    """
     site = ticket.site
     took = journal.advance(
         session,
@@ -251,13 +327,41 @@ def acknowledge(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -
         owner=by.name,
         owner_id=by.staff_id,
         acknowledged_at=now,
-        ack_expires_at=routing.ack_expires(ticket.urgency, now, site.timezone, site.quiet_hours),
+        ack_expires_at=routing.ack_expires(
+            ticket.urgency, now, site.timezone, site.quiet_hours, calendar=roster.calendar(site)
+        ),
         escalate_at=None,
         only_if=(Ticket.state == TicketState.OPEN,),
     )
     if took:
-        paging.stop(session, ticket, by.name, by.staff_id, now=now)
+        pages.stop(session, ticket, by.name, by.staff_id, now=now)
+        if tell and ticket.urgency.is_red and site.key != CANARY:
+            _tell_who_has_it(session, ticket, now)
     return took
+
+
+PROMISES = {Role.NURSE: "promise.nurse", Role.PHARMACIST: "promise.pharmacist"}
+
+
+def _tell_who_has_it(session: Session, ticket: Ticket, now: datetime) -> None:
+    """By when the one who has it calls: as was promised, or honestly later. Once, and once more after a broken one."""
+    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
+    if contact is None or contact.channel is Channel.VOICE or ticket.source not in (Source.SMS, Source.VOICE):
+        return
+    by = ticket.promised_by or ticket.respond_by
+    if by <= now:
+        by = ticket.ack_expires_at or now
+    broken = ticket.promise_step is not PromiseStep.LATE
+    told = paging.tell_patient(
+        session,
+        ticket,
+        PROMISES.get(ticket.role, "promise.team"),
+        f"has-it:{ticket.id}:{ticket.counts_from.timestamp():.0f}:{'late' if broken else 'first'}",
+        {"time": wording.say_at(by.astimezone(ZoneInfo(contact.patient.timezone)), contact.language)},
+        now=now,
+    )
+    if told:
+        ticket.promised_by = by
 
 
 def release(session: Session, ticket: Ticket, by: Actor, *, now: datetime) -> bool:
@@ -300,20 +404,24 @@ def pass_on(session: Session, ticket: Ticket, by: Actor, *, catalog: Catalog, no
             session.flush()
             journal.note(session, ticket, "ticket.passed", now=now, by=by.name)
     if moved:
+        if by.staff_id:
+            pages.withdraw(session, ticket, by=by.name, why="passed on", now=now, staff_id=by.staff_id)
         paging.escalate(session, ticket, catalog=catalog, now=now, but_not=by.staff_id)
     return moved
 
 
-def lapse(session: Session, *, catalog: Catalog, now: datetime) -> int:
-    """Open again what was acknowledged and then left: nobody logged a contact in time. Returns how many."""
-    left = session.scalars(
-        select(Ticket).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now).limit(200)
-    ).all()
-    for ticket in left:
-        reopen(
-            session, ticket, catalog=catalog, now=now, by=journal.SYSTEM, why="acknowledged, but no contact was logged"
-        )
-    return len(left)
+def lapsed(session: Session, now: datetime, *, limit: int = 200) -> Sequence[uuid.UUID]:
+    """Ids of what was acknowledged and then left: nobody logged a contact in time."""
+    left = select(Ticket.id).where(Ticket.state == TicketState.ACKNOWLEDGED, Ticket.ack_expires_at <= now)
+    return session.scalars(left.order_by(Ticket.ack_expires_at).limit(limit)).all()
+
+
+def lapse(session: Session, ticket: Ticket, *, catalog: Catalog, now: datetime) -> bool:
+    """Open it again and page: of a red flag the backup at once with the first. False: somebody was faster."""
+    if ticket.state is not TicketState.ACKNOWLEDGED or ticket.ack_expires_at is None or ticket.ack_expires_at > now:
+        return False
+    why = "acknowledged, but no contact was logged" if ticket.contacted_at is None else "reached, but never resolved"
+    return reopen(session, ticket, catalog=catalog, now=now, by=journal.SYSTEM, why=why, wide=ticket.urgency.is_red)
 
 
 def assign(session: Session, ticket: Ticket, to: Staff, by: Actor, *, now: datetime) -> None:
@@ -325,10 +433,18 @@ def assign(session: Session, ticket: Ticket, to: Staff, by: Actor, *, now: datet
         acknowledge(session, ticket, owner, now=now)
     else:
         ticket.owner, ticket.owner_id = to.name, to.id
+        if ticket.contacted_at is None:  # the new owner has the whole time for the call
+            ticket.ack_expires_at = routing.ack_expires(
+                ticket.urgency,
+                now,
+                ticket.site.timezone,
+                ticket.site.quiet_hours,
+                calendar=roster.calendar(ticket.site),
+            )
     journal.note(session, ticket, "ticket.assigned", now=now, by=by.name, detail=to.name)
     if to.phone:
         occasion = f"assigned:{ticket.id}:{to.id}:{int(now.timestamp())}"
-        paging.tell_staff(session, ticket, to, occasion, "page.assigned", paging.page_values(ticket, now), now=now)
+        pages.tell_staff(session, ticket, to, occasion, "page.assigned", pages.page_values(ticket, now), now=now)
 
 
 def note(session: Session, ticket: Ticket, text: str, by: Actor, *, now: datetime) -> None:
@@ -345,12 +461,13 @@ def log_contact(
     if ticket.state is TicketState.RESOLVED:
         raise Refused(f"Ticket {ticket.number} is resolved; open a new one.")
     if ticket.state is TicketState.OPEN:
-        acknowledge(session, ticket, by, now=now)
+        acknowledge(session, ticket, by, now=now, tell=False)
     verb = "ticket.contacted" if reached else "ticket.not_reached"
     journal.note(session, ticket, verb, now=now, by=by.name, detail=text.strip())
     if reached:
         ticket.contacted_at = now
         ticket.ack_expires_at = now + routing.HELD
+        keep_promise(ticket)
         return
     session.flush()
     tries = session.scalars(
@@ -358,13 +475,17 @@ def log_contact(
     ).all()
     if ticket.urgency.is_red and len(tries) == 2:
         paging.tell_patient(session, ticket, "M30", f"m30:{ticket.id}:{len(tries)}", now=now)
+        if ticket.promise_step in (PromiseStep.LATE, PromiseStep.HARD_STOP):
+            ticket.promise_step, ticket.promise_due_at = PromiseStep.NEXT_CONTACT, now + routing.NEXT_CONTACT
 
 
 def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor, *, now: datetime) -> None:
     """Close it with an outcome. Raises Refused: no such outcome, a red flag without a contact, or closed already."""
     if outcome not in OUTCOMES:
         raise Refused(f"Choose an outcome: {', '.join(OUTCOMES)}.")
-    if ticket.urgency.is_red and ticket.contacted_at is None:
+    if WELFARE in ticket.kinds and outcome not in DECISIONS:
+        raise Refused("Decide first: a welfare check was sent, or none is needed.")
+    if ticket.urgency.is_red and ticket.contacted_at is None and WELFARE not in ticket.kinds:
         raise Refused("A red flag is closed only after the patient was reached: log the contact first.")
     moved = journal.advance(
         session,
@@ -378,10 +499,12 @@ def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor
         escalate_at=None,
         owner=ticket.owner or by.name,
         owner_id=ticket.owner_id or by.staff_id,
+        promise_step=None,
+        promise_due_at=None,
     )
     if not moved:
         raise Refused(f"Ticket {ticket.number} is already resolved.")
-    paging.stop(session, ticket, by.name, by.staff_id, now=now)
+    pages.stop(session, ticket, by.name, by.staff_id, now=now)
     paging.ask_if_fixed(session, ticket, now=now)
 
 
@@ -412,6 +535,6 @@ def reply(
     message, new = add_once(session, message, Message.key)
     if new:
         if ticket.state is TicketState.OPEN:
-            acknowledge(session, ticket, by, now=now)
+            acknowledge(session, ticket, by, now=now, tell=False)
         journal.note(session, ticket, "ticket.replied", now=now, by=by.name)
     return message

@@ -1,57 +1,60 @@
-"""Staff told that something has not happened: a watch whose moment has come becomes a ticket, once."""
+"""What is looked at each minute beside the ledger's own due things: shifts, rotas, the service itself."""
 
-import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import enrolment, journal
-from notifier.catalog import Catalog
-from notifier.core import planning
-from notifier.core.journey import Watch as Alarm
-from notifier.core.states import TicketState, WatchState
-from notifier.enrolment import telling
-from notifier.models import TherapyPlan, Ticket, Watch
+from notifier import auditor, canary, handover, queries, roster
+from notifier.auditor import Breach
+from notifier.config import Settings
+from notifier.db import add_once
+from notifier.errors import Refused
+from notifier.models import Mark
+
+LOOKED = "shifts.looked"  # up to when it is known who came on call
+LONGEST = timedelta(hours=12)  # after a longer absence nobody wants to hear of shifts that began before
+LINT_AT = 9  # o'clock at the site
 
 
-def due(session: Session, now: datetime, *, limit: int = 200) -> Sequence[uuid.UUID]:
-    """Ids of the watches whose moment has come, the longest overdue first."""
-    wanted = select(Watch.id).where(Watch.state == WatchState.WAITING, Watch.due_at <= now)
-    return session.scalars(wanted.order_by(Watch.due_at).limit(limit)).all()
+def shifts(session: Session, *, now: datetime) -> None:
+    """Hand over to whoever has come since the last look, and tell the supervisor daily of holes in the rota."""
+    mark, new = add_once(session, Mark(name=LOOKED, at=now), Mark.name)
+    since, mark.at = max(mark.at, now - LONGEST), max(now, mark.at)
+    if not new and since < now:
+        handover.begin(session, since, now)
+    handover.unconfirmed(session, now)
+    for site in queries.sites(session):
+        _lint(session, site.key, now, ZoneInfo(site.timezone))
 
 
-def tell(session: Session, watch_id: uuid.UUID, *, catalog: Catalog, now: datetime) -> bool:
-    """Open the ticket that a watch stands for, if the facts still ask for it. False: they do not, or it was told."""
-    watch = session.scalars(select(Watch).where(Watch.id == watch_id).with_for_update()).one()
-    if watch.state is not WatchState.WAITING or watch.due_at > now:
-        return False
-    plan = session.get_one(TherapyPlan, watch.plan_id)
-    layout = planning.lay_out(enrolment.facts_of(session, plan, now=now), catalog.journeys, now)
-    alarm = next((each for each in layout.watches if each.key == watch.key and each.due_at <= now), None)
-    if alarm is None:
-        journal.advance(session, watch, WatchState.SETTLED, now=now, by=journal.SYSTEM)
-    else:
-        _tell(session, watch, alarm, plan, catalog=catalog, now=now)
-    enrolment.replan(session, plan, catalog=catalog, now=now)
-    return alarm is not None
+def _lint(session: Session, site_key: str, now: datetime, zone: ZoneInfo) -> None:
+    """Once a day, from nine in the morning on."""
+    local = now.astimezone(zone)
+    today = local.replace(hour=LINT_AT, minute=0, second=0, microsecond=0)
+    if local < today:
+        return
+    mark, new = add_once(session, Mark(name=f"lint:{site_key}"[:60], at=now), Mark.name)
+    if new or mark.at < today:
+        mark.at = now
+        roster.tell_of_gaps(session, queries.sites(session, [site_key])[0], now)
 
 
-def _tell(session: Session, watch: Watch, alarm: Alarm, plan: TherapyPlan, *, catalog: Catalog, now: datetime) -> None:
-    ticket = _standing(session, alarm, plan)
-    if ticket is None:
-        what = alarm.role, alarm.urgency, alarm.kind, alarm.says
-        ticket, is_new = telling.tell(session, plan, *what, catalog=catalog, by=journal.SYSTEM, now=now)
-        if not is_new:
-            journal.note(session, ticket, "ticket.noted", now=now, by=journal.SYSTEM, detail=alarm.says)
-    journal.advance(session, watch, WatchState.TOLD, now=now, by=journal.SYSTEM, ticket_id=ticket.id)
+def breaches(session: Session, settings: Settings, *, now: datetime, pace: float) -> list[Breach]:
+    """Every rule that the service breaks now, its test of itself among them."""
+    found = auditor.breaches(session, now, pace=pace)
+    if settings.canary_sings:
+        wrong = canary.missed(session, now, pace=pace) or _silent(session, settings)
+        found += [Breach("canary", wrong, 0)] if wrong else []
+    return found
 
 
-def _standing(session: Session, alarm: Alarm, plan: TherapyPlan) -> Ticket | None:
-    """The ticket that says so already: one a plan, until it is resolved."""
-    open_ones = select(Ticket).where(
-        Ticket.plan_id == plan.id, Ticket.role == alarm.role, Ticket.state != TicketState.RESOLVED
-    )
-    said = [ticket for ticket in session.scalars(open_ones) if alarm.kind in ticket.kinds]
-    return said[0] if said and alarm.kind != "NO_ANSWER" else None
+def _silent(session: Session, settings: Settings) -> str:
+    """Why the canary cannot sing at all, once there is a pharmacy to sing in."""
+    if not queries.sites(session):
+        return ""
+    try:
+        canary.may_sing(session, settings.canary_number)
+    except Refused as refusal:
+        return str(refusal)
+    return ""

@@ -348,11 +348,15 @@ class Clinic:
 
     def acknowledged_by_click(self, ticket: Ticket, staff: str) -> None:
         """A signed-in member of staff clicks Acknowledge."""
+        self.took_it_just_now(ticket, staff)
+        self.world.settle()
+
+    def took_it_just_now(self, ticket: Ticket, staff: str) -> None:
+        """The same, and nothing has followed from it yet."""
         with runtime.transaction() as session:
             person = session.scalars(select(Staff).where(Staff.key == staff)).one()
             row = tickets.get(session, ticket.id)
             tickets.acknowledge(session, row, tickets.Actor(person.name, person.id), now=self.now)
-        self.world.settle()
 
     def delivery_is(self, event: CareEvent, state: EventState) -> None:
         """The driver says how it goes."""

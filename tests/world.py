@@ -16,7 +16,7 @@ from notifier import clock as times
 from notifier import enrolment, runtime, tickets
 from notifier.config import Settings
 from notifier.core.states import MessageState, TicketState, WatchState
-from notifier.models import Message, Ticket, Watch
+from notifier.models import HandOver, Message, Ticket, Watch
 from notifier.sandbox import Sandbox
 from tests.servers import free_port
 
@@ -80,7 +80,7 @@ class World:
     def __init__(self, database_url: str, redis_url: str, clock: Clock) -> None:
         self.clock = clock
         clock.world = self
-        self.rolled = clock.now
+        self.rolled = self.watched = clock.now
         self.quiet_staff = False  # every ticket is acknowledged at once and never lapses, so that days pass quickly
         self.patients_are_well = False  # they say so whenever they are asked, without a word of their own
         port = free_port()
@@ -120,9 +120,17 @@ class World:
             if self.quiet_staff:
                 self.hush()
             ticking.tick()
-            if not self.work() and not (self.patients_are_well and self.answer()):
+            if not self.work() and not self._watch() and not (self.patients_are_well and self.answer()):
                 return
         raise AssertionError("the world does not come to rest")
+
+    def _watch(self) -> bool:
+        """Once a minute, when all that is due has happened: shifts, rotas, the auditor. True: there is more to do."""
+        if self.clock.now < self.watched + timedelta(minutes=1):
+            return False
+        self.watched = self.clock.now
+        tasks.watch()
+        return True
 
     def work(self) -> int:
         """Run what waits in the queues with a real RQ worker. Returns how many jobs; a failed one fails the test."""
@@ -168,6 +176,8 @@ class World:
                 (Watch.due_at, Watch.state == WatchState.WAITING),
                 (Ticket.escalate_at, Ticket.state == TicketState.OPEN),
                 (Ticket.ack_expires_at, Ticket.state == TicketState.ACKNOWLEDGED),
+                (Ticket.promise_due_at, Ticket.state != TicketState.RESOLVED),
+                (HandOver.confirm_by, HandOver.confirmed_at.is_(None)),
             ):
                 found = session.scalars(select(column).where(wanted, column > now).order_by(column).limit(1)).first()
                 upcoming += [found] if found else []

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import queue
-from notifier import clock, migrations, queries, reconcile, runtime
+from notifier import clock, migrations, queries, reconcile, runtime, watching
 from notifier.sending import backlog, receipts, stops
 
 PATIENCE = 120.0  # real seconds that anything may be late before the monitor outside is told
@@ -56,8 +56,10 @@ def status() -> tuple[Response, int]:
             late = queries.lateness(session, now)
             unheard = reconcile.waiting_for_twilio(session, until=now + LONGEST_BACK_OFF * pace)
             doubt = reconcile.oldest_doubt(session)
+            broken = watching.breaches(session, runtime.current().settings, now=now, pace=pace)
         ages = {name: round(age.total_seconds() / pace, 1) for name, age in late.by_name().items()}
         wrong += [f"{what} is {ages[name]:.0f} s late" for name, what in LATE_WORDS.items() if ages[name] > PATIENCE]
+        wrong += [breach.sentence for breach in broken]
         if unheard and (age := _seconds_since(unheard)) > PATIENCE:
             wrong.append(f"Twilio takes no messages: the oldest has tried to leave for {age:.0f} s")
         if doubt and (age := _seconds_since(doubt)) > DOUBTFUL:

@@ -1,19 +1,17 @@
 """Who must act, how soon, and whom to wake: from a reading and the plan's facts to a route, a ladder and a person."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from uuid import UUID
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from notifier.core.vocabulary import Channel, Pages, Role, Rung, Urgency
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+from notifier.core.business import Calendar, quiet_span, within
+from notifier.core.vocabulary import Channel, Pages, PromiseStep, Role, Rung, Urgency
 
 # --- how soon -----------------------------------------------------------------------------------------------------
 
 RESPOND = {Urgency.EMERGENCY: timedelta(minutes=10), Urgency.URGENT: timedelta(minutes=15)}
-GRACE = timedelta(minutes=15)  # a red flag without a call so long after its limit is a broken promise
 SAME_DAY = timedelta(hours=4)
 MORNING = time(10)  # by when what came in the evening is answered
 ACK_LAPSES = {
@@ -22,6 +20,9 @@ ACK_LAPSES = {
     Urgency.SAME_DAY: timedelta(hours=2),
 }
 AGAIN = {Urgency.EMERGENCY: 5, Urgency.URGENT: 5, Urgency.SAME_DAY: 60}  # minutes until the last rung is climbed again
+HARD_STOP = timedelta(minutes=30)  # without a call about a red flag: another way to reach the patient
+NEXT_CONTACT = timedelta(minutes=5)  # after the hard stop, a caregiver is asked
+WELFARE = timedelta(minutes=10)  # after that, the supervisor decides
 HELD = timedelta(hours=24)  # how long an acknowledgement lasts once the patient was reached
 
 # What a drug at risk looks like, and how close the next dose must be for it to be urgent (clinical table 2.2).
@@ -37,6 +38,7 @@ AT_RISK = {
     "LOW_SUPPLY": timedelta(hours=12),
 }
 VAGUE = {"NOT_WELL", "HELP", "CALL_ME", "UNKNOWN"}
+OFFICE = (Role.DELIVERY, Role.COORDINATOR, Role.BILLING)  # who work by the office's hours
 FRESH = timedelta(hours=24)  # after a first dose, every word counts more
 
 
@@ -105,18 +107,6 @@ def level_up(urgency: Urgency) -> Urgency:
 # --- by when ------------------------------------------------------------------------------------------------------
 
 
-def quiet_span(text: str) -> tuple[time, time]:
-    """A site's "20:00-08:00" as two local times."""
-    start, end = text.split("-")
-    return time.fromisoformat(start), time.fromisoformat(end)
-
-
-def within(span: tuple[time, time], moment: time) -> bool:
-    """Whether a local time lies in a span that may cross midnight."""
-    start, end = span
-    return start <= moment < end if start <= end else moment >= start or moment < end
-
-
 def wake_at(urgency: Urgency, now: datetime, zone: str, quiet: str) -> datetime:
     """When paging may begin: red flags at once; what can wait, not in the night."""
     span = quiet_span(quiet)
@@ -127,33 +117,63 @@ def wake_at(urgency: Urgency, now: datetime, zone: str, quiet: str) -> datetime:
     return datetime.combine(morning, span[1], ZoneInfo(zone)).astimezone(now.tzinfo)
 
 
-def respond_by(urgency: Urgency, now: datetime, zone: str, quiet: str, target: timedelta | None = None) -> datetime:
-    """By when a person must have answered: minutes for red flags; for the rest within the site's day.
+def respond_by(
+    urgency: Urgency,
+    now: datetime,
+    zone: str,
+    quiet: str,
+    target: timedelta | None = None,
+    *,
+    calendar: Calendar | None = None,
+    role: Role | None = None,
+) -> datetime:
+    """By when a person must have answered: minutes for red flags, whatever the hour; the rest by the site's calendar.
 
-    `target`: the row's own limit, when it has one tighter or wider than its level's.
+    `target`: the row's own limit, when it has one tighter or wider than its level's. `calendar`: the office's hours;
+    same-day work of the office (not of nurses and pharmacists, who are there day and night) counts in them.
     """
     if urgency in RESPOND:
         return now + min(RESPOND[urgency], target or RESPOND[urgency])
+    calendar = calendar or Calendar(zone)
+    if urgency is not Urgency.SAME_DAY:
+        return calendar.closing(now)
+    if role in OFFICE and calendar.hours:
+        return calendar.after(now, target or SAME_DAY)
     local = now.astimezone(ZoneInfo(zone))
-    if urgency is Urgency.SAME_DAY:
-        span, tomorrow = quiet_span(quiet), local.date() + timedelta(days=1)
-        promised = (local + (target or SAME_DAY)).astimezone(ZoneInfo(zone))
-        if local.hour >= 18:
-            promised = datetime.combine(tomorrow, MORNING, ZoneInfo(zone))
-        elif within(span, promised.time()):  # the small hours wait for the morning; an afternoon ends with the day
-            promised = datetime.combine(local.date(), MORNING if local.hour < 12 else span[0], ZoneInfo(zone))
-        return promised.astimezone(now.tzinfo)
-    day = local.date() + timedelta(days=1)
-    while day.weekday() >= 5:
-        day += timedelta(days=1)
-    return datetime.combine(day, time(17), ZoneInfo(zone)).astimezone(now.tzinfo)
+    span, tomorrow = quiet_span(quiet), local.date() + timedelta(days=1)
+    promised = (local + (target or SAME_DAY)).astimezone(ZoneInfo(zone))
+    if local.hour >= 18:
+        promised = datetime.combine(tomorrow, MORNING, ZoneInfo(zone))
+    elif within(span, promised.time()):  # the small hours wait for the morning; an afternoon ends with the day
+        promised = datetime.combine(local.date(), MORNING if local.hour < 12 else span[0], ZoneInfo(zone))
+    return promised.astimezone(now.tzinfo)
 
 
-def ack_expires(urgency: Urgency, now: datetime, zone: str, quiet: str) -> datetime:
+def ack_expires(
+    urgency: Urgency, now: datetime, zone: str, quiet: str, *, calendar: Calendar | None = None
+) -> datetime:
     """When an acknowledgement lapses, unless the patient was reached."""
     if urgency in ACK_LAPSES:
         return wake_at(urgency, now + ACK_LAPSES[urgency], zone, quiet)
-    return respond_by(Urgency.ROUTINE, now, zone, quiet)
+    return respond_by(Urgency.ROUTINE, now, zone, quiet, calendar=calendar)
+
+
+def after_promise(
+    step: PromiseStep, urgency: Urgency, *, counts_from: datetime, due: datetime, clinical: bool
+) -> tuple[PromiseStep, datetime] | None:
+    """What follows when this step's moment has come and still nobody has called; None: nothing more.
+
+    `clinical`: it is a nurse's or a pharmacist's call to a patient whom we know.
+    """
+    if not urgency.is_red:
+        return None
+    if step is PromiseStep.LATE:
+        return PromiseStep.HARD_STOP, max(due, counts_from + HARD_STOP)
+    if step is PromiseStep.HARD_STOP and clinical:
+        return PromiseStep.NEXT_CONTACT, due + NEXT_CONTACT
+    if step is PromiseStep.NEXT_CONTACT:
+        return PromiseStep.WELFARE, due + WELFARE
+    return None
 
 
 # --- whom ---------------------------------------------------------------------------------------------------------
@@ -168,70 +188,42 @@ class LadderRung:
     after: float
 
 
+class Phone(StrEnum):
+    """Which of a person's two phones."""
+
+    FIRST = "first"
+    SECOND = "second"
+
+
 @dataclass(frozen=True)
-class Shift:
-    """Who holds which rung of a role: always, in a weekly pattern, or from when to when."""
+class Way:
+    """One step of how a person wants to be reached: by what, on which phone, how many minutes after the page."""
 
-    staff_id: UUID
-    site: str
-    role: Role
-    rung: int
-    days: tuple[str, ...] = ()
-    hours: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    is_override: bool = False
+    by: Channel
+    after: float = 0
+    phone: Phone = Phone.FIRST
 
 
-def on_call(shifts: Sequence[Shift], role: Role, site: str, zone: str, now: datetime) -> dict[int, list[UUID]]:
-    """Who holds each rung of a role now. The most particular word rules: override, dates, pattern, always."""
-    holding: dict[int, list[Shift]] = {}
-    for shift in shifts:
-        if shift.role is role and shift.site in (site, "*") and _holds(shift, zone, now):
-            holding.setdefault(shift.rung, []).append(shift)
-    found = {}
-    for rung, held in sorted(holding.items()):
-        best = max(_weight(shift) for shift in held)
-        found[rung] = list(dict.fromkeys(shift.staff_id for shift in held if _weight(shift) == best))
-    return found
+def ways(by: Channel, pages: Pages, reach: Sequence[Way] = (), *, has_second: bool, takes_texts: bool) -> list[Way]:
+    """How to page one person: a call stays a call; a text follows how the person wants to be reached.
+
+    `reach`: the person's own way; without one what `pages` says. A phone that sent STOP is called in place of texted.
+    """
+    own = list(reach) or [Way(channel) for channel in BY_PAGES[pages]]
+    if by is Channel.VOICE:
+        calls = [way for way in own if way.by is Channel.VOICE] or [Way(Channel.VOICE)]
+        own = [replace(way, after=way.after - calls[0].after) for way in calls]
+    own = [way for way in own if way.phone is Phone.FIRST or has_second] or [Way(by)]
+    if not takes_texts:
+        own = [replace(way, by=Channel.VOICE) if way.phone is Phone.FIRST else way for way in own]
+    return list(dict.fromkeys(own))
 
 
-def _weight(shift: Shift) -> tuple[bool, bool, bool, bool]:
-    dated = shift.starts_at is not None or shift.ends_at is not None
-    return shift.is_override, dated, bool(shift.days or shift.hours), shift.site != "*"
-
-
-def _holds(shift: Shift, zone: str, now: datetime) -> bool:
-    if (shift.starts_at and now < shift.starts_at) or (shift.ends_at and now >= shift.ends_at):
-        return False
-    local = now.astimezone(ZoneInfo(zone))
-    day = local.weekday()
-    if shift.hours:
-        span = quiet_span(shift.hours)
-        if not within(span, local.time()):
-            return False
-        if span[0] > span[1] and local.time() < span[1]:
-            day = (day - 1) % 7  # the small hours belong to the night that began the day before
-    return not shift.days or DAYS[day] in shift.days
-
-
-def holders(rung: Rung, team: Mapping[int, Sequence[UUID]]) -> list[UUID]:
-    """The people of a team that a rung of the ladder names."""
-    order = sorted(team)
-    if rung is Rung.PRIMARY:
-        return list(team[order[0]]) if order else []
-    if rung is Rung.BACKUP:
-        return list(team[order[1]]) if len(order) > 1 else []
-    if rung is Rung.BOTH:
-        return [person for level in order[:2] for person in team[level]]
-    return []
-
-
-def channels(by: Channel, pages: Pages) -> tuple[Channel, ...]:
-    """How to page one person: a call stays a call; a text follows how the person wants to be reached."""
-    if by is Channel.VOICE or pages is Pages.VOICE:
-        return (Channel.VOICE,)
-    return (Channel.SMS, Channel.VOICE) if pages is Pages.BOTH else (Channel.SMS,)
+BY_PAGES = {
+    Pages.SMS: (Channel.SMS,),
+    Pages.VOICE: (Channel.VOICE,),
+    Pages.BOTH: (Channel.SMS, Channel.VOICE),
+}
 
 
 def rung_due(ladder: Sequence[LadderRung], rung: int, began: datetime, urgency: Urgency, now: datetime) -> datetime:

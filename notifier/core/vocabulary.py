@@ -49,6 +49,8 @@ class Role(StrEnum):
 
 TEAMS = (Role.NURSE, Role.PHARMACIST, Role.DELIVERY, Role.COORDINATOR, Role.BILLING)
 
+CANARY = "canary"  # the key of the site, the member of staff and the patient by which the service tests itself
+
 
 class Therapy(StrEnum):
     """The therapy profile of a plan. Never named in a message."""
@@ -191,6 +193,15 @@ class Rung(StrEnum):
     BOTH = "both"
     SUPERVISOR = "supervisor"
     LAST_RESORT = "last_resort"
+
+
+class PromiseStep(StrEnum):
+    """What comes next when a promised call does not."""
+
+    LATE = "late"  # the promise is broken: it escalates, and the patient hears an honest word
+    HARD_STOP = "hard_stop"  # half an hour: the patient is asked to call
+    NEXT_CONTACT = "next_contact"  # a caregiver with consent is asked to call
+    WELFARE = "welfare"  # the supervisor decides about a welfare check
 
 
 class Scope(StrEnum):

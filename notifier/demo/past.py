@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from jobs import tasks
-from notifier import access, clock, enrolment, inbox, migrations, paging, pharmacy, tickets
+from notifier import access, clock, enrolment, inbox, migrations, paging, pharmacy, promises, tickets
 from notifier.core.states import MessageState, TicketState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Role, Urgency
 from notifier.demo import chores, people
@@ -106,8 +106,9 @@ class Past:
             due = select(Message.id).where(Message.state == MessageState.PLANNED, Message.due_at <= now)
             return bool(
                 inbox.waiting(session, limit=1)
-                or tickets.any_lapsed(session, now)
-                or paging.due_to_escalate(session, now)
+                or tickets.lapsed(session, now, limit=1)
+                or paging.due_to_escalate(session, now, limit=1)
+                or promises.due(session, now, limit=1)
                 or session.scalars(due.limit(1)).first()
             )
 

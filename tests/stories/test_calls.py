@@ -112,7 +112,16 @@ def test_a_call_that_comes_after_somebody_took_it_says_so(clinic, clock):
     ivy = clinic.active("Ivy")
     ivy.texts("FEVER")
     clock.passes(minutes=5)
-    clinic.bo.texts(f"A {ivy.ticket.number}")
+    clinic.took_it_just_now(ivy.ticket, "bo")
     clinic.nia.answers()
     assert "is with Bo Backup" in heard(clinic.nia)
     assert "press 1" not in heard(clinic.nia)
+
+
+def test_a_phone_stops_ringing_for_what_somebody_has(clinic, clock):
+    ivy = clinic.active("Ivy")
+    ivy.texts("FEVER")
+    clock.passes(minutes=5)
+    assert clinic.nia.phone.ringing
+    clinic.bo.texts(f"A {ivy.ticket.number}")
+    assert not clinic.nia.phone.ringing

@@ -46,6 +46,6 @@ def test_one_on_a_call_hears_that_it_is_resolved(clinic, clock):
 def test_the_same_mild_symptom_told_three_times_goes_one_level_up(clinic, clock):
     ivy = clinic.active("Ivy")
     for _ in range(3):
-        ivy.texts("queasy")
         clock.passes(hours=1)
+        ivy.texts("queasy")
     assert ivy.ticket.urgency == "urgent"

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, paging, queries, runtime, tickets
+from notifier import access, clock, queries, roster, runtime, tickets
 from notifier.core.states import TicketState
 from notifier.core.vocabulary import TEAMS, Role, Urgency
 from notifier.models import Contact, Site, Staff, Ticket
@@ -182,7 +182,7 @@ def nav() -> Nav:
     viewer, now = person(), clock.now()
     with runtime.reading() as session:
         site = session.get(Site, viewer.home) if viewer.home else None
-        team: dict[int, list[UUID]] = paging.on_call(session, Role.NURSE, site, now) if site else {}
+        team: dict[int, list[UUID]] = roster.on_call(session, Role.NURSE, site, now) if site else {}
         held = [session.get_one(Staff, staff_id).name for rung in sorted(team) for staff_id in team[rung]]
         return Nav(
             len(queries.emergencies(session, viewer.sites)),

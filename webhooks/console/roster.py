@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,14 +10,15 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from notifier import clock, queries, runtime
-from notifier.core import routing
-from notifier.core.vocabulary import TEAMS, Role
+from notifier import roster as roster_of
+from notifier.core import oncall
+from notifier.core.gaps import rung_name
+from notifier.core.vocabulary import Role
 from notifier.models import OnCallShift, Site
 from webhooks.console import bp
 from webhooks.console.door import person
 
-ROLES = (*TEAMS, Role.SUPERVISOR)
-RUNGS = ("first rung", "backup rung")
+A_DAY = timedelta(days=1)
 
 
 class Stretch(NamedTuple):
@@ -85,73 +85,27 @@ def _people(shifts: Sequence[OnCallShift]) -> list[OnCallShift]:
     return sorted(by_person.values(), key=lambda shift: shift.staff.name)
 
 
-def _rungs(site: Site, shifts: Sequence[OnCallShift], week: list[date], me: UUID, now: datetime) -> Iterator[Rung]:
-    names = {shift.staff_id: shift.staff.name for shift in shifts}
-    overrides = {shift.staff_id for shift in shifts if shift.is_override}
-    values = [as_value(shift) for shift in shifts]
-    zone = ZoneInfo(site.timezone)
-
-    def holders(role: Role, rung: int, at: datetime) -> tuple[UUID, ...]:
-        return tuple(routing.on_call(values, role, site.key, site.timezone, at).get(rung, ()))
-
-    for role in ROLES:
-        levels = sorted({shift.rung for shift in values if shift.role is role} | {0})
-        for rung in levels:
-            edges = _edges([shift for shift in values if shift.role is role and shift.rung == rung])
+def _rungs(site: Site, rows: Sequence[OnCallShift], week: list[date], me: UUID, now: datetime) -> Iterator[Rung]:
+    names = {shift.staff_id: shift.staff.name for shift in rows}
+    overrides = {shift.staff_id for shift in rows if shift.is_override}
+    shifts, place, zone = [roster_of.as_value(row) for row in rows], roster_of.place(site), ZoneInfo(site.timezone)
+    for role in roster_of.ROLES:
+        team = oncall.on_call(shifts, role, place, now)
+        for rung in sorted({shift.rung for shift in shifts if shift.role is role} | {0}):
             days = []
             for day in week:
-                held: list[tuple[datetime, datetime, tuple[UUID, ...]]] = []
-                for start, end in _pieces(day, edges, zone, values):
-                    who = holders(role, rung, start)
-                    if held and held[-1][2] == who:
-                        held[-1] = (held[-1][0], end, who)
-                    else:
-                        held.append((start, end, who))
+                start, end = (datetime.combine(each, time(), zone).astimezone(UTC) for each in (day, day + A_DAY))
                 stretches = [
                     Stretch(
-                        tuple(names[each] for each in who),
-                        _hours(start, end, zone),
-                        me in who,
-                        bool(overrides & {*who}),
+                        tuple(names[each] for each in held.who),
+                        _hours(held.start, held.end, zone),
+                        me in held.who,
+                        bool(overrides & {*held.who}),
                     )
-                    for start, end, who in held
+                    for held in oncall.stretches(shifts, role, rung, place, start, end)
                 ]
                 days.append(Day(day, day == now.astimezone(zone).date(), stretches))
-            title = RUNGS[rung] if rung < len(RUNGS) else f"rung {rung + 1}"
-            yield Rung(role, title, tuple(names[each] for each in holders(role, rung, now)), days)
-
-
-def as_value(shift: OnCallShift) -> routing.Shift:
-    """A shift as the roster's rules read it."""
-    return routing.Shift(
-        shift.staff_id,
-        shift.site,
-        shift.role,
-        shift.rung,
-        tuple(shift.days),
-        shift.hours,
-        shift.starts_at,
-        shift.ends_at,
-        shift.is_override,
-    )
-
-
-def _edges(shifts: Sequence[routing.Shift]) -> set[time]:
-    """The local times at which somebody's hours begin or end."""
-    return {edge for shift in shifts if shift.hours for edge in routing.quiet_span(shift.hours)}
-
-
-def _pieces(
-    day: date, edges: set[time], zone: ZoneInfo, shifts: Sequence[routing.Shift]
-) -> Iterator[tuple[datetime, datetime]]:
-    """The parts of a local day between which nobody changes."""
-    midnight = datetime.combine(day, time(), zone).astimezone(UTC)
-    tomorrow = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-    cuts = {midnight, tomorrow, *(datetime.combine(day, edge, zone).astimezone(UTC) for edge in edges)}
-    dated = (moment for shift in shifts for moment in (shift.starts_at, shift.ends_at) if moment)
-    cuts |= {moment for moment in dated if midnight < moment < tomorrow}
-    ordered = sorted(cuts)
-    return pairwise(ordered)
+            yield Rung(role, rung_name(rung), tuple(names[each] for each in team.get(rung, ())), days)
 
 
 def _hours(start: datetime, end: datetime, zone: ZoneInfo) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from notifier.core.routing import quiet_span
+from notifier.core.business import quiet_span
 from notifier.core.states import MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Role, Urgency
 from notifier.core.wording import say_time

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from jobs.queue import ring
-from notifier import clock, inbox, paging_answers, sealing, sending
+from notifier import clock, inbox, pages, paging_answers, sealing, sending
 from notifier.core import wording
 from notifier.core.states import TicketState
 from notifier.core.vocabulary import Channel, Source
@@ -96,9 +96,9 @@ def answered(attempt_id: UUID) -> Response:
         if (answered_by or "human").startswith(("machine", "fax")):
             return twiml(_end(call.say("voice.voicemail"), language))
         if message.staff_id:
-            ticket = session.get(Ticket, message.ticket_id) if message.ticket_id else None
-            if ticket is not None and ticket.state is not TicketState.OPEN:
-                return twiml(_end(_about(call, ticket, paging_answers.standing(ticket, message.staff_id)), "en"))
+            told = pages.covered(session, message)
+            if told and all(ticket.state is not TicketState.OPEN for ticket in told):
+                return twiml(_end(_about(call, told[0], paging_answers.standing(told[0], message.staff_id)), "en"))
             return twiml(_ask(attempt_id, "page", language, message.body or ""))
         return twiml(_ask(attempt_id, "identity", language, call.say("voice.opening"), call.say("voice.identity")))
 
@@ -176,18 +176,18 @@ def _page_key(attempt_id: UUID, digit: str) -> Response:
     with transaction() as session:
         call = _call(session, attempt_id)
         staff = session.get_one(Staff, call.message.staff_id)
-        ticket = session.get(Ticket, call.message.ticket_id) if call.message.ticket_id else None
-        if ticket is None:
-            return twiml(_end(call.say("voice.goodbye"), "en"))
+        told = pages.covered(session, call.message)
         if not digit:
             return _bye(call)
+        staff.phone_verified_at = now
+        if not told:
+            return twiml(_end(call.say("voice.goodbye"), "en"))
         if digit not in PAGE_KEYS:
             return twiml(_ask(attempt_id, "page", "en", call.message.body or ""))
-        template = paging_answers.act(
-            session, staff, ticket, passing=PAGE_KEYS[digit], catalog=current().catalog, now=now
+        template, values = paging_answers.act_on_all(
+            session, staff, told, passing=PAGE_KEYS[digit], catalog=current().catalog, now=now
         )
-        session.refresh(ticket)
-        said = _about(call, ticket, template)
+        said = current().catalog.render(template, "en", Channel.SMS, {"brand": call.site.brand, **values})
     ring("dispatch")
     return twiml(_end(said, "en"))
 
