@@ -9,7 +9,7 @@ import requests
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from notifier import enrolment, pharmacy, runtime, tickets
+from notifier import enrolment, handling, pharmacy, runtime, tickets
 from notifier.core.states import EventState
 from notifier.core.vocabulary import Administration, Channel, EventKind, Flag, Line, Role, Storage, Therapy, Topic
 from notifier.enrolment import CaregiverDetails, ConsentDetails, DeliveryDetails, Item, PatientDetails, PlanDetails
@@ -433,6 +433,25 @@ class Clinic:
             tickets.log_contact(session, row, True, "drinks, rests", nia, catalog=catalog, now=self.now)
             tickets.resolve(session, row, "reached_advised", "", nia, now=self.now)
         self.world.settle()
+
+    def not_reached(self, ticket: Ticket) -> None:
+        """Nia calls, and nobody takes the call."""
+        with runtime.transaction() as session:
+            row = tickets.get(session, ticket.id)
+            catalog, nia = runtime.current().catalog, tickets.Actor("Nia Nurse")
+            tickets.log_contact(session, row, False, "", nia, catalog=catalog, now=self.now)
+        self.world.settle()
+
+    def decided(self, ticket: Ticket, outcome: str) -> None:
+        """Sue closes a ticket with a decision."""
+        with runtime.transaction() as session:
+            tickets.resolve(session, tickets.get(session, ticket.id), outcome, "", tickets.Actor("Sue"), now=self.now)
+        self.world.settle()
+
+    def linked(self, ticket: Ticket) -> list[int]:
+        """The numbers of the tickets that belong to this one."""
+        with runtime.reading() as session:
+            return [other.number for other in handling.linked(session, tickets.get(session, ticket.id))]
 
     def stranger(self, number: str) -> Person:
         """Somebody whose number stands on no plan, or a helper's phone."""
