@@ -22,6 +22,7 @@ from notifier.models import (
     Inbound,
     Message,
     OnCallShift,
+    Paged,
     Patient,
     Site,
     Staff,
@@ -176,7 +177,13 @@ def thread(session: Session, ticket: Ticket, *, limit: int = 200) -> Thread:
     ).all()
     pages = session.scalars(
         select(Message)
-        .where(Message.ticket_id == ticket.id, Message.staff_id.is_not(None))
+        .where(
+            or_(
+                Message.ticket_id == ticket.id,
+                Message.id.in_(select(Paged.message_id).where(Paged.ticket_id == ticket.id)),
+            ),
+            Message.staff_id.is_not(None),
+        )
         .options(joinedload(Message.staff))
         .order_by(Message.created_at)
     ).all()
@@ -217,6 +224,14 @@ def attempts(session: Session, messages: Iterable[Message]) -> dict[UUID, Attemp
 def earlier_ticket(session: Session, ticket: Ticket) -> Ticket | None:
     """The ticket that this one follows."""
     return session.get(Ticket, ticket.follows_id) if ticket.follows_id else None
+
+
+def last_word(session: Session, ticket: Ticket) -> AuditEvent | None:
+    """The last note on a ticket, or with what words it was closed."""
+    told = select(AuditEvent).where(
+        AuditEvent.ticket_id == ticket.id, AuditEvent.verb.in_(("ticket.noted", "ticket.resolved"))
+    )
+    return session.scalars(told.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1)).first()
 
 
 def other_tickets(session: Session, ticket: Ticket) -> Sequence[Ticket]:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from notifier.catalog import checklists
+from notifier.catalog.checklists import Checklists
 from notifier.catalog.failures import read_failures
 from notifier.catalog.journey_files import KEYED, read_journey
 from notifier.catalog.links import Links, pages_in, read_links
@@ -42,7 +44,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Messages by key, the journey, the triage rules, and the ladders that stand unless the pharmacy has its own."""
+    """Messages by key, the journey, the triage rules, the ladders unless the pharmacy has its own, and checklists."""
 
     messages: Mapping[str, Template]
     journeys: Journey
@@ -53,6 +55,7 @@ class Catalog:
     links: Links
     unsaid: Mapping[str, Unsaid]
     failures: Failures
+    checklists: Checklists
     own: Path | None = None  # the pharmacy's folder, laid over ours
     prices: Prices = Prices()
 
@@ -126,6 +129,7 @@ def load(override: Path | None = None) -> Catalog:
     ladders = read_ladders(_tables(folders, "ladders.toml", faults).get("ladder", {}), "ladders.toml: ladder", faults)
     prices = _prices(_tables(folders, "prices.toml", faults), faults)
     failures = read_failures(_tables(folders, "failures.toml", faults), faults)
+    lists = checklists.read(_tables(folders, "checklists.toml", faults), faults)
     if faults or journey is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
     return Catalog(
@@ -138,6 +142,7 @@ def load(override: Path | None = None) -> Catalog:
         links,
         unsaid,
         failures,
+        lists,
         override,
         prices,
     )

@@ -16,6 +16,7 @@ from notifier.core.states import InboundState, MessageState
 from notifier.core.triage.raising import LIKE
 from notifier.core.vocabulary import Channel, Source, Urgency
 from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
+from notifier.pages import STOPPABLE
 from notifier.queries import Thread
 from webhooks.console import words
 
@@ -232,7 +233,14 @@ LINES = {
     "ticket.assigned": ("swap", "{actor} gave it to"),
     "ticket.contacted": ("phone", "{actor} reached the patient"),
     "ticket.not_reached": ("phone", "{actor} called, no answer"),
-    "ticket.breached": ("urgent", "Promise broken"),
+    "ticket.promise_broken": ("urgent", "The promised call did not come"),
+    "ticket.breached": ("urgent", "Half an hour without a call"),
+    "ticket.next_contact": ("messages", "Asked to look after the patient"),
+    "ticket.welfare": ("urgent", "The supervisor decides about a welfare check"),
+    "ticket.linked": ("messages", "{actor} linked it to"),
+    "ticket.merged": ("messages", "{actor} merged into it"),
+    "ticket.rerouted": ("swap", "{actor} gave it to"),
+    "ticket.recorded": ("check", "{actor} wrote down"),
     "ticket.resolved": ("check", "{actor} resolved it"),
 }
 SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread
@@ -263,7 +271,7 @@ def _pages(pages: Sequence[Message], eyes: Eyes) -> Iterable[Entry]:
     for page in pages:
         name = page.staff.name if page.staff else "Staff"
         how = "Called" if page.channel is Channel.VOICE else "Paged"
-        said = f"{how} {name}" if page.template == "page" else f"Told {name}"
+        said = f"{how} {name}" if page.template in STOPPABLE else f"Told {name}"
         entry = Entry(page.created_at, "journal", name, "", icon="phone" if page.channel is Channel.VOICE else "bell")
         state = how_it_went(page, None, eyes.zone, eyes.now)
         yield replace(entry, text=f"{said}{' by text' if page.channel is Channel.SMS else ''}. {state}.")

@@ -14,10 +14,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, queries, runtime, tickets
+from notifier import access, clock, handling, queries, runtime, tickets
 from notifier.core import routing, triage
 from notifier.core.states import EventState, TicketState
-from notifier.core.vocabulary import Channel, Consent, EventKind
+from notifier.core.vocabulary import TEAMS, Channel, Consent, EventKind, Role
 from notifier.errors import Refused
 from notifier.models import CareEvent, Contact, Inbound, Patient, Staff, TherapyPlan, Ticket
 from webhooks.console import bp, words
@@ -54,6 +54,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
         teller = people.get(row.contact_id) if row.contact_id else None
         eyes = Eyes(lambda kinds: may_read(viewer, kinds), catalog, zone, now)
         readable = may_read(viewer, row.kinds)
+        follows = queries.earlier_ticket(session, row)
         page = render_template(
             "console/ticket.html",
             ticket=row,
@@ -69,7 +70,11 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             cannot_text=_cannot_text(teller),
             facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
             others=queries.other_tickets(session, row),
-            follows=queries.earlier_ticket(session, row),
+            linked=handling.linked(session, row),
+            follows=follows,
+            last_word=queries.last_word(session, follows) if follows else None,
+            checklist=catalog.checklists.of(row.kinds, catalog.rules.rows),
+            teams=TEAMS,
             colleagues=queries.colleagues(session, (row.site_key,)),
             outcomes=tickets.OUTCOMES,
             nonce=uuid.uuid4().hex,
@@ -102,9 +107,10 @@ def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime, reader: ZoneInfo) ->
     main = f"{verb} {due.main} · {due.help}" if due.style != "is-late" else f"{due.main}: {due.help}"
     if ticket.state is TicketState.RESOLVED:
         at = words.when(ticket.resolved_at, zone, now) if ticket.resolved_at else ""
-        return Promise(
-            f"Resolved {at}", f"{ticket.owner}: {tickets.OUTCOMES.get(ticket.outcome or '', ticket.outcome)}."
-        )
+        outcome = tickets.OUTCOMES.get(ticket.outcome or "", ticket.outcome)
+        return Promise(f"Resolved {at}", f"{ticket.owner}: {outcome}.")
+    if ticket.promised_by and ticket.contacted_at is None and ticket.urgency.is_red:
+        main += f" · promised {words.when(ticket.promised_by, zone, now)}"
     if ticket.state is TicketState.OPEN:
         paged = f" Staff were paged {words.often(ticket.step)}." if ticket.step else ""
         following = (
@@ -232,7 +238,8 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
     return redirect(url_for(".ticket", number=number))
 
 
-@bp.get("/tickets/<int:number>/<any(acknowledge, pass, assign, note, contact, resolve, reply):_>")
+@bp.get("/tickets/<int:number>/<any(acknowledge, pass, assign, note, contact, resolve, reply, checklist):_>")
+@bp.get("/tickets/<int:number>/<any(merge, link, role):_>")
 def after_refusal(number: int, _: str) -> ResponseReturnValue:
     """A refused form leaves its address in the browser, which asks for it again: live, by reload, after sign-in."""
     return redirect(url_for(".ticket", number=number))
@@ -299,6 +306,69 @@ def contact(number: int) -> ResponseReturnValue:
         return f"#{number}: contact logged" if reached else f"#{number}: no answer, logged"
 
     return _do(number, "contact", log)
+
+
+@bp.post("/tickets/<int:number>/checklist")
+def checklist(number: int) -> ResponseReturnValue:
+    """Keep what was asked and answered on the call."""
+
+    def keep(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        catalog, form = runtime.current().catalog, request.form
+        asked = catalog.checklists.of(row.kinds, catalog.rules.rows).lines
+        given = {line: form.get(f"answer-{n}", "") for n, line in enumerate(asked)}
+        kept = handling.record(session, row, given, viewer.actor, asked=asked, now=now)
+        return f"#{number}: {kept} answer{'' if kept == 1 else 's'} kept" if kept else f"#{number}: nothing new"
+
+    return _do(number, "checklist", keep)
+
+
+@bp.post("/tickets/<int:number>/merge")
+def merge(number: int) -> ResponseReturnValue:
+    """Let another ticket take this one over."""
+
+    def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        into = _named(session, viewer)
+        handling.merge(session, row, into, viewer.actor, catalog=runtime.current().catalog, now=now)
+        return f"#{number} is merged into #{into.number}"
+
+    return _do(number, "merge", give)
+
+
+@bp.post("/tickets/<int:number>/link")
+def link(number: int) -> ResponseReturnValue:
+    """Say that another ticket belongs to this one."""
+
+    def join(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        other = _named(session, viewer)
+        handling.link(session, row, other, viewer.actor, now=now)
+        return f"#{number} and #{other.number} are linked"
+
+    return _do(number, "link", join)
+
+
+def _named(session: Session, viewer: Person) -> Ticket:
+    """The ticket that the form names. Raises Refused, Missing."""
+    number = request.form.get("number", "").strip().lstrip("#")
+    if not number.isdigit():
+        raise Refused("Give the number of the other ticket.")
+    other = queries.ticket(session, int(number), viewer.sites)
+    if not may_read(viewer, other.kinds):
+        abort(HTTPStatus.FORBIDDEN)
+    return other
+
+
+@bp.post("/tickets/<int:number>/role")
+def reroute(number: int) -> ResponseReturnValue:
+    """Make it another team's, which is paged."""
+
+    def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        role = request.form.get("role", "")
+        if role not in TEAMS:
+            raise Refused("Choose the team that shall have it.")
+        held = handling.reroute(session, row, Role(role), viewer.actor, catalog=runtime.current().catalog, now=now)
+        return f"#{held.number} is the {role}'s now: they are paged"
+
+    return _do(number, "role", give)
 
 
 @bp.post("/tickets/<int:number>/resolve")
