@@ -33,14 +33,15 @@ class Right(StrEnum):
     """What a role may do in the console beside working the tickets that it may read."""
 
     CLINICAL = "clinical"  # read what patients write about their health, and their therapy
+    ROSTER = "roster"  # plan who covers whom
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.NURSE: frozenset({Right.CLINICAL}),
     Role.PHARMACIST: frozenset({Right.CLINICAL}),
-    Role.COORDINATOR: frozenset({Right.CLINICAL}),
-    Role.SUPERVISOR: frozenset({Right.CLINICAL}),
-    Role.ADMIN: frozenset({Right.CLINICAL}),
+    Role.COORDINATOR: frozenset({Right.CLINICAL, Right.ROSTER}),
+    Role.SUPERVISOR: frozenset({Right.CLINICAL, Right.ROSTER}),
+    Role.ADMIN: frozenset({Right.CLINICAL, Right.ROSTER}),
     Role.DELIVERY: frozenset(),
     Role.BILLING: frozenset(),
 }

@@ -413,6 +413,23 @@ def _ask_twilio() -> None:
 
 
 @main.command()
+@click.option("--site", metavar="KEY", help="One site alone.")
+@refuses
+def roster(site: str | None) -> None:
+    """Check the rota of the next 30 days: gaps, and phones that may not ring. Exit code 1: there are gaps."""
+    from notifier import clock as times
+    from notifier import roster as rota
+    from notifier.runtime import reading
+
+    with reading() as session:
+        holes = list(rota.report(session, site, times.now()))
+    for line, _ in holes:
+        click.echo(line)
+    if any(is_gap for _, is_gap in holes):
+        sys.exit(1)
+
+
+@main.command()
 @refuses
 def doctor() -> None:
     """Check settings, database, Redis, Twilio and the numbers' addresses; say how to mend each."""

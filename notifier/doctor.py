@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import redis
 from sqlalchemy import Connection, select, text
@@ -138,6 +139,7 @@ def _pharmacy(settings: Settings) -> Iterator[Finding]:
         yield from _numbers(sites, settings)
         for site in sites:
             yield _on_call(session, site, clock.now())
+            yield _ahead(session, site, clock.now())
         yield from _pages(session)
 
 
@@ -206,6 +208,23 @@ def _on_call(session: Session, site: Site, now: datetime) -> Finding:
         not missing,
         f"nobody now for {', '.join(missing)}" if missing else "somebody for every role now",
         "give each role a [[rota]] in pharmacy.toml that is never empty, and run `notifier apply`",
+    )
+
+
+def _ahead(session: Session, site: Site, now: datetime) -> Finding:
+    """The next 30 days: rungs that would wake nobody. Phones that have never answered are named, and no fault yet."""
+    found = roster.lint(session, site, now)
+    zone = ZoneInfo(site.timezone)
+    holes = [f"{gap.role} {gap.name} from {gap.start.astimezone(zone):%b %d %H:%M}" for gap in found.gaps]
+    told = f"gaps: {'; '.join(holes[:3])}" + (f" and {len(holes) - 3} more" if len(holes) > 3 else "")
+    unsure = (
+        f"{len(found.doubts)} phones on the rota have not answered yet" if found.doubts else "every phone has answered"
+    )
+    return Finding(
+        f"rota of 30 days, {site.key}",
+        not holes,
+        told if holes else f"every rung is held; {unsure}",
+        "see `notifier roster`, or Roster in the console, and fill them in pharmacy.toml or by a cover",
     )
 
 

@@ -159,6 +159,20 @@ def confirm(session: Session, person: Staff, *, now: datetime) -> bool:
     return bool(waiting)
 
 
+def waiting(session: Session, person: Staff, now: datetime) -> bool:
+    """Whether a shift of theirs waits to be confirmed."""
+    row = select(HandOver.id).where(
+        HandOver.staff_id == person.id, HandOver.confirmed_at.is_(None), HandOver.began_at > now - CONFIRMABLE
+    )
+    return session.scalars(row.limit(1)).first() is not None
+
+
+def recent(session: Session, site: Site, now: datetime) -> Sequence[HandOver]:
+    """The shifts that began at a site in the last half day, the newest first."""
+    rows = select(HandOver).where(HandOver.site_key == site.key, HandOver.began_at > now - CONFIRMABLE)
+    return session.scalars(rows.order_by(HandOver.began_at.desc()).limit(20)).all()
+
+
 def unconfirmed(session: Session, now: datetime) -> int:
     """Tell the supervisor of every shift that nobody has confirmed in time. Returns how many."""
     late = session.scalars(select(HandOver).where(HandOver.confirm_by.is_not(None), HandOver.confirm_by <= now)).all()

@@ -15,7 +15,7 @@ from notifier.core.business import Calendar, quiet_span
 from notifier.core.gaps import AHEAD, Gap, gaps
 from notifier.core.oncall import Place, Shift
 from notifier.core.vocabulary import CANARY, TEAMS, Role
-from notifier.errors import Refused
+from notifier.errors import Missing, Refused
 from notifier.models import OnCallShift, Site, Staff
 
 ROLES = (*TEAMS, Role.SUPERVISOR)
@@ -133,6 +133,24 @@ def _doubts(people: Iterable[Staff]) -> Iterable[Doubt]:
             yield Doubt(person, "texted STOP: pages come by call alone")
         elif person.phone_verified_at is None and person.key != LAST_RESORT:
             yield Doubt(person, "has a phone that has never answered us")
+
+
+def report(session: Session, site_key: str | None, now: datetime) -> Iterable[tuple[str, bool]]:
+    """The lint of every site, or of one, a line each; whether the line is a gap. Raises Missing."""
+    sites = session.scalars(select(Site).where(Site.key != CANARY).order_by(Site.key)).all()
+    chosen = [site for site in sites if site_key in (None, site.key)]
+    if not chosen:
+        raise Missing(f"There is no site {site_key}." if site_key else "There is no site yet: run `notifier apply`.")
+    for site in chosen:
+        zone, found = ZoneInfo(site.timezone), lint(session, site, now)
+        for gap in found.gaps:
+            span = f"{gap.start.astimezone(zone):%Y-%m-%d %H:%M} to {gap.end.astimezone(zone):%Y-%m-%d %H:%M}"
+            why = "no phone that rings" if gap.held else "nobody"
+            yield f"{site.key}: {gap.role}, {gap.name}: {span}: {why}", True
+        for doubt in found.doubts:
+            yield f"{site.key}: {doubt.person.key} {doubt.why}", False
+        if not found:
+            yield f"{site.key}: every rung is held by a phone that has answered", False
 
 
 # --- covers and swaps ---------------------------------------------------------------------------------------------

@@ -25,6 +25,19 @@ def guard_forms() -> None:
 
 
 # Each registers its pages on `bp`.
-from webhooks.console import board, door, live, outbox, patients, roster, ticket  # noqa: E402
+from webhooks.console import board, covers, door, handover, live, outbox, patients, roster, ticket  # noqa: E402
 
-__all__ = ["board", "bp", "csrf", "door", "init_app", "live", "outbox", "patients", "roster", "ticket"]
+__all__ = [
+    "board",
+    "bp",
+    "covers",
+    "csrf",
+    "door",
+    "handover",
+    "init_app",
+    "live",
+    "outbox",
+    "patients",
+    "roster",
+    "ticket",
+]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from notifier import clock, queries, runtime
+from notifier import access, clock, queries, runtime
 from notifier import roster as roster_of
 from notifier.core import oncall
 from notifier.core.gaps import rung_name
@@ -71,6 +71,11 @@ def roster() -> ResponseReturnValue:
             rungs=rungs,
             gaps=sum(not stretch.names for rung in rungs for day in rung.days for stretch in day.stretches),
             people=_people(shifts),
+            lint=roster_of.lint(session, site, now) if site else None,
+            covers=[shift for shift in shifts if shift.made_by and shift.ends_at and shift.ends_at > now],
+            colleagues=queries.colleagues(session, (site.key,)) if site else [],
+            roles=roster_of.ROLES,
+            may_plan=access.may(viewer.staff.roles, access.Right.ROSTER),
             now=now,
         )
 
