@@ -28,6 +28,7 @@ from notifier.models import (
     Staff,
     TherapyPlan,
     Ticket,
+    TicketLink,
     Watch,
 )
 from notifier.sealing import lookup
@@ -661,6 +662,14 @@ def journals_of(session: Session, ticket_ids: Sequence[UUID]) -> dict[UUID, list
         if row.ticket_id is not None:
             lines.setdefault(row.ticket_id, []).append(row)
     return lines
+
+
+def links_of(session: Session, ticket_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """The tickets that belong to each of these."""
+    links: dict[UUID, list[UUID]] = {}
+    for row in session.scalars(select(TicketLink).where(TicketLink.ticket_id.in_(ticket_ids))):
+        links.setdefault(row.ticket_id, []).append(row.other_id)
+    return links
 
 
 def staff_member(session: Session, name: str) -> Staff | None:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field
 
-from notifier import models, queries, tickets
+from notifier import handling, models, queries, tickets
 from notifier.core.states import MessageState, TicketState
 from notifier.core.triage import Row
 from notifier.core.vocabulary import TEAMS, Role, Scope, Source, Urgency, most_urgent
@@ -52,6 +52,10 @@ class Ticket(Told):
     outcome: str | None
     step: int = Field(description="rungs of the ladder climbed so far")
     follows: UUID | None = Field(description="the resolved ticket that this one follows")
+    merged: UUID | None = Field(description="the ticket that took this one over")
+    linked: list[UUID] = Field(description="tickets that belong to this one, such as another team's part of the text")
+    promised_by: Instant | None = Field(description="by when the patient was told that somebody calls")
+    answers: dict[str, str] = Field(description="what was asked and recorded on the call, by question")
     events: list[TicketEvent]
 
 
@@ -124,6 +128,24 @@ class Resolution(Asked):
     note: str = Field("", max_length=2000)
 
 
+class Other(Asked):
+    """Another ticket."""
+
+    ticket: UUID = Field(description="its id")
+
+
+class Team(Asked):
+    """The team that shall have it."""
+
+    role: Role
+
+
+class Answers(Asked):
+    """What was asked and recorded on the call."""
+
+    answers: dict[str, str] = Field(description="by the checklist's own questions; others are refused")
+
+
 def _told(ask: Ask, row: models.Ticket) -> Ticket:
     return _all_told(ask, [row])[0]
 
@@ -131,19 +153,22 @@ def _told(ask: Ask, row: models.Ticket) -> Ticket:
 def _all_told(ask: Ask, rows: Sequence[models.Ticket]) -> list[Ticket]:
     ask.session.flush()
     lines = queries.journals_of(ask.session, [row.id for row in rows])
-    return [Ticket(**_facts(row), events=_events(lines.get(row.id, ()))) for row in rows]
+    linked = queries.links_of(ask.session, [row.id for row in rows])
+    return [Ticket(**_facts(row), linked=linked.get(row.id, []), events=_events(lines.get(row.id, ()))) for row in rows]
 
 
 def _facts(row: models.Ticket) -> dict[str, Any]:
     same = (
         "id number kinds urgency state role owner source text opened_at respond_by acknowledged_at resolved_at "
-        "outcome step"
+        "outcome step promised_by"
     )
     return {
         **{name: getattr(row, name) for name in same.split()},
         "site": row.site_key,
         "patient": row.patient_id,
         "follows": row.follows_id,
+        "merged": row.merged_id,
+        "answers": row.answers or {},
     }
 
 
@@ -289,6 +314,43 @@ def contact(ask: Ask, ticket_id: UUID, body: Contact) -> Ticket:
     """Log a call to the patient: reached or not"""
     ticket = queries.ticket_by_id(ask.session, ticket_id)
     tickets.log_contact(ask.session, ticket, body.reached, body.note, ask.by, catalog=ask.catalog, now=ask.now)
+    return _told(ask, ticket)
+
+
+@call("POST", "/tickets/<uuid:ticket_id>/merge", Scope.TICKETS, tag=TAG, body=Other, answers=Ticket)
+def merge(ask: Ask, ticket_id: UUID, body: Other) -> Ticket:
+    """Let another ticket take this one over; answers with that one"""
+    ticket, into = queries.ticket_by_id(ask.session, ticket_id), queries.ticket_by_id(ask.session, body.ticket)
+    handling.merge(ask.session, ticket, into, ask.by, catalog=ask.catalog, now=ask.now)
+    return _told(ask, into)
+
+
+@call("POST", "/tickets/<uuid:ticket_id>/link", Scope.TICKETS, tag=TAG, body=Other, answers=Ticket)
+def link(ask: Ask, ticket_id: UUID, body: Other) -> Ticket:
+    """Say that another ticket belongs to this one"""
+    ticket, other = queries.ticket_by_id(ask.session, ticket_id), queries.ticket_by_id(ask.session, body.ticket)
+    handling.link(ask.session, ticket, other, ask.by, now=ask.now)
+    return _told(ask, ticket)
+
+
+@call("POST", "/tickets/<uuid:ticket_id>/role", Scope.TICKETS, tag=TAG, body=Team, answers=Ticket)
+def reroute(ask: Ask, ticket_id: UUID, body: Team) -> Ticket:
+    """Make it another team's, which is paged; answers with the ticket that holds the need now"""
+    ticket = queries.ticket_by_id(ask.session, ticket_id)
+    if body.role not in TEAMS:
+        raise Invalid({"role": f"must be one of {', '.join(TEAMS)}"})
+    held = handling.reroute(ask.session, ticket, body.role, ask.by, catalog=ask.catalog, now=ask.now)
+    return _told(ask, held)
+
+
+@call("POST", "/tickets/<uuid:ticket_id>/checklist", Scope.TICKETS, tag=TAG, body=Answers, answers=Ticket)
+def checklist(ask: Ask, ticket_id: UUID, body: Answers) -> Ticket:
+    """Keep what was asked and recorded on the call"""
+    ticket = queries.ticket_by_id(ask.session, ticket_id)
+    asked = ask.catalog.checklists.of(ticket.kinds, ask.catalog.rules.rows).lines
+    if unknown := [question for question in body.answers if question not in asked]:
+        raise Invalid({"answers": f"no such question: {', '.join(unknown)}"})
+    handling.record(ask.session, ticket, body.answers, ask.by, asked=asked, now=ask.now)
     return _told(ask, ticket)
 
 
