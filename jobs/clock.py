@@ -98,7 +98,7 @@ class Every:
 
 
 def watch() -> bool:
-    """Look after shifts, rotas and the service itself, here: it must not wait behind any queue."""
+    """Look after the service itself, here: it must not wait behind any queue."""
     try:
         tasks.watch()
     except tasks.JobFailed as fault:
@@ -115,6 +115,7 @@ def run() -> None:
     reconciling = Every(300, lambda: ring("reconcile_all", queue=BULK))
     regular = [
         Every(60, watch, lambda: clock.now().timestamp()),
+        Every(60, lambda: ring("mind_shifts", queue=BULK), lambda: clock.now().timestamp()),
         Every(canary.EVERY.total_seconds(), lambda: ring("sing", queue=BULK), lambda: clock.now().timestamp()),
         Every(2, settle),
         Every(60, lambda: ring("watch_backlog", queue=BULK)),

@@ -132,13 +132,23 @@ def _keep_promise(ticket_id: UUID) -> None:
 
 
 def watch() -> None:
-    """Each minute: shifts that begin, rotas that have holes, the canary, and whether all that was due has happened."""
-    each(_do, (_watch_shifts, _watch_canary, _audit))
+    """Each minute: was the canary heard, and has all that was due happened?"""
+    each(_do, (_watch_canary, _audit))
 
 
-def _watch_shifts() -> None:
+@job
+def mind_shifts() -> None:
+    """Hand over to whoever has come on call, and tell the supervisor daily of holes in the rota."""
     with transaction() as session:
         watching.shifts(session, now=clock.now())
+    with reading() as session:
+        sites = watching.to_lint(session, clock.now())
+    each(_lint, sites)
+
+
+def _lint(site_key: str) -> None:
+    with transaction() as session:
+        watching.lint(session, site_key, now=clock.now())
 
 
 def _watch_canary() -> None:

@@ -38,8 +38,9 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "next_step",
         "open tickets have no next step in sight",
-        """SELECT count(*) FROM ticket WHERE state = 'open' AND (escalate_at IS NULL
-           OR (urgency IN ('emergency', 'urgent') AND escalate_at > :soon))""",
+        """SELECT (SELECT count(*) FROM ticket WHERE state = 'open' AND escalate_at IS NULL)
+           + (SELECT count(*) FROM ticket WHERE state = 'open' AND urgency IN ('emergency', 'urgent')
+              AND escalate_at > :soon)""",
     ),
     (
         "escalation",

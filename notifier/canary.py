@@ -52,7 +52,7 @@ def may_sing(session: Session, number: str) -> tuple[Site, str]:
     mine = {site.sms_from for site in sites if site.sms_from} - {sender.sms_from}
     number = number or min(mine, default="")
     if not number or number == sender.sms_from:
-        raise Refused("The canary needs a second number of your own: set CANARY_NUMBER, or CANARY=off.")
+        raise Refused("The canary needs a second number of your own: set CANARY_NUMBER, or CANARY_MODE=off.")
     theirs = lookup(number)
     others = select(Staff.id).where(Staff.phone_hash == theirs, Staff.key != CANARY)
     patients = select(Contact.id).join(Patient).where(Contact.phone_hash == theirs, Patient.site_key != CANARY)

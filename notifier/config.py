@@ -37,7 +37,7 @@ class Settings:
     send_lease_seconds: float = 60.0  # how long a worker may hold a message that it is sending
     uncertain_looks: tuple[float, ...] = (5.0, 60.0, 180.0)  # seconds after a lost answer at which Twilio is asked
     tmobile_daily_cap: int = 0  # segments a day from one sender, by the carrier's limit; 0: none
-    canary: str = "auto"  # whether the service tests itself: on, off, or auto: with Twilio itself
+    canary_mode: str = "auto"  # whether the service tests itself: on, off, or auto: with Twilio itself
     canary_number: str = ""  # a number of our own that its texts and pages go to
 
     @classmethod
@@ -69,7 +69,7 @@ class Settings:
             send_lease_seconds=(_numbers(env, "SEND_LEASE_SECONDS", wrong) or (60.0,))[0],
             uncertain_looks=_numbers(env, "UNCERTAIN_LOOKS", wrong) or (5.0, 60.0, 180.0),
             tmobile_daily_cap=_whole(env, "TMOBILE_DAILY_CAP", wrong),
-            canary=env.get("CANARY") or "auto",
+            canary_mode=env.get("CANARY_MODE") or "auto",
             canary_number=env.get("CANARY_NUMBER", "").strip(),
         )
         wrong += settings.faults()
@@ -82,7 +82,7 @@ class Settings:
     @property
     def canary_sings(self) -> bool:
         """Whether an invented patient's FEVER goes the whole way every five minutes."""
-        return self.canary == "on" or (self.canary == "auto" and self.twilio_api_base_url == TWILIO)
+        return self.canary_mode == "on" or (self.canary_mode == "auto" and self.twilio_api_base_url == TWILIO)
 
     def faults(self) -> list[str]:
         """What is wrong with the values given, one sentence each."""
@@ -115,8 +115,8 @@ class Settings:
                 found.append(f"ENCRYPTION_KEYS: key {number} is not 32 bytes in URL-safe base64")
         if self.catalog and not self.catalog.is_dir():
             found.append("NOTIFIER_CATALOG is not a folder")
-        if self.canary not in ("auto", "on", "off"):
-            found.append("CANARY must be auto, on or off")
+        if self.canary_mode not in ("auto", "on", "off"):
+            found.append("CANARY_MODE must be auto, on or off")
         if self.canary_number and not re.fullmatch(r"\+[1-9]\d{6,14}", self.canary_number):
             found.append("CANARY_NUMBER must be a phone number such as +15035550199")
         if self.log_format not in ("json", "text"):

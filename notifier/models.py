@@ -533,6 +533,12 @@ class Ticket(Base):
             sqlite_where=text("state = 'acknowledged'"),
         ),
         Index(
+            "ticket_red",
+            "ladder_from",
+            postgresql_where=text("state = 'open' AND urgency IN ('emergency', 'urgent')"),
+            sqlite_where=text("state = 'open' AND urgency IN ('emergency', 'urgent')"),
+        ),
+        Index(
             "ticket_promised",
             "promise_due_at",
             postgresql_where=text("promise_due_at IS NOT NULL"),

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from notifier import auditor, canary, handover, queries, roster
@@ -10,7 +11,7 @@ from notifier.auditor import Breach
 from notifier.config import Settings
 from notifier.db import add_once
 from notifier.errors import Refused
-from notifier.models import Mark
+from notifier.models import Mark, Site
 
 LOOKED = "shifts.looked"  # up to when it is known who came on call
 LONGEST = timedelta(hours=12)  # after a longer absence nobody wants to hear of shifts that began before
@@ -18,26 +19,35 @@ LINT_AT = 9  # o'clock at the site
 
 
 def shifts(session: Session, *, now: datetime) -> None:
-    """Hand over to whoever has come since the last look, and tell the supervisor daily of holes in the rota."""
+    """Hand over to whoever has come since the last look; tell of those who have not confirmed."""
     mark, new = add_once(session, Mark(name=LOOKED, at=now), Mark.name)
     since, mark.at = max(mark.at, now - LONGEST), max(now, mark.at)
     if not new and since < now:
         handover.begin(session, since, now)
     handover.unconfirmed(session, now)
-    for site in queries.sites(session):
-        _lint(session, site.key, now, ZoneInfo(site.timezone))
 
 
-def _lint(session: Session, site_key: str, now: datetime, zone: ZoneInfo) -> None:
-    """Once a day, from nine in the morning on."""
-    local = now.astimezone(zone)
+def to_lint(session: Session, now: datetime) -> list[str]:
+    """The sites whose rota is to be looked through now: once a day, from nine in the morning on."""
+    done = {mark.name: mark.at for mark in session.scalars(select(Mark).where(Mark.name.startswith("lint:")))}
+    return [site.key for site in queries.sites(session) if _is_due(site, done.get(_mark_of(site.key)), now)]
+
+
+def _is_due(site: Site, done: datetime | None, now: datetime) -> bool:
+    local = now.astimezone(ZoneInfo(site.timezone))
     today = local.replace(hour=LINT_AT, minute=0, second=0, microsecond=0)
-    if local < today:
-        return
-    mark, new = add_once(session, Mark(name=f"lint:{site_key}"[:60], at=now), Mark.name)
-    if new or mark.at < today:
-        mark.at = now
-        roster.tell_of_gaps(session, queries.sites(session, [site_key])[0], now)
+    return local >= today and (done is None or done < today)
+
+
+def _mark_of(site_key: str) -> str:
+    return f"lint:{site_key}"[:60]
+
+
+def lint(session: Session, site_key: str, *, now: datetime) -> None:
+    """Look through one site's rota and tell its supervisor."""
+    mark, _ = add_once(session, Mark(name=_mark_of(site_key), at=now), Mark.name)
+    mark.at = now
+    roster.tell_of_gaps(session, queries.sites(session, [site_key])[0], now)
 
 
 def breaches(session: Session, settings: Settings, *, now: datetime, pace: float) -> list[Breach]:

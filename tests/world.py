@@ -129,6 +129,7 @@ class World:
         if self.clock.now < self.watched + timedelta(minutes=1):
             return False
         self.watched = self.clock.now
+        tasks.mind_shifts()
         tasks.watch()
         return True
 

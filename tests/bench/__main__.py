@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import engine, planning, replies, triage
+from tests.bench import engine, planning, replies, tickets, triage
 
 TOPICS = {
     "engine": engine.run,
@@ -10,6 +10,7 @@ TOPICS = {
     "planning": planning.run,
     "replies": replies.run,
     "triage": triage.main,
+    "tickets": tickets.main,
 }
 
 

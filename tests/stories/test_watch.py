@@ -172,7 +172,7 @@ def test_a_breach_pages_operations_once_a_quarter_of_an_hour_and_turns_the_statu
 def singing(clinic, monkeypatch):
     """The canary is on, and sings to a second number of the pharmacy."""
     parts = runtime.current()
-    settings = replace(parts.settings, canary="on", canary_number=OURS)
+    settings = replace(parts.settings, canary_mode="on", canary_number=OURS)
     monkeypatch.setattr(runtime, "_current", replace(parts, settings=settings))
     return clinic
 

@@ -45,6 +45,7 @@ def _ticket() -> None:
     op.add_column("ticket", sa.Column("answers", sa.LargeBinary()))
     for name, column, where in (
         ("ticket_lapsing", "ack_expires_at", "state = 'acknowledged'"),
+        ("ticket_red", "ladder_from", "state = 'open' AND urgency IN ('emergency', 'urgent')"),
         ("ticket_promised", "promise_due_at", "promise_due_at IS NOT NULL"),
     ):
         op.create_index(
