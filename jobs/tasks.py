@@ -34,13 +34,18 @@ from notifier.sending import backlog, receipts
 __all__ = ["JobFailed", "each", "where"]
 BATCH = 500
 PLANS = 200  # rolled forward in one transaction
+TOGETHER = 24  # texts that are read before what they planted is sent
 log = logging.getLogger(__name__)
 
 
 @job
 def attend(inbound_id: str) -> None:
-    """Read one text and act on it, and send at once what it planted."""
+    """Read one text and act on it, and send at once what it planted.
+
+    With it go the others that came while we spoke to Twilio: else each would wait for the answers about the one before.
+    """
     _attend(UUID(inbound_id))
+    attend_waiting(limit=TOGETHER)
     drain_urgent()
 
 
@@ -54,10 +59,10 @@ def _do(part: Callable[[], object]) -> None:
     part()
 
 
-def attend_waiting() -> None:
+def attend_waiting(*, limit: int = 200) -> None:
     """Read every text that nobody has read yet."""
     with reading() as session:
-        waiting = inbox.waiting(session)
+        waiting = inbox.waiting(session, limit=limit)
     each(_attend, waiting)
 
 
