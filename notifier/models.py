@@ -167,6 +167,9 @@ class Patient(Base):
     postal_code: Mapped[str | None] = mapped_column(Sealed)
     timezone: Mapped[str] = mapped_column(String(64))
     welcomed: Mapped[bool] = mapped_column(default=False)  # the consent text went out before we knew the patient
+    held_until: Mapped[datetime | None] = mapped_column(
+        Instant
+    )  # after a crisis: no reminder without a nurse's release
     created_at: Mapped[datetime] = mapped_column(Instant)
     site: Mapped[Site] = relationship(lazy="joined")
     contacts: Mapped[list["Contact"]] = relationship(back_populates="patient", order_by="Contact.created_at")

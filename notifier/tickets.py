@@ -94,6 +94,8 @@ def open_or_append(
         append(session, ticket, need, catalog=catalog, now=now, by=by)
     if need.linked_to is not None:
         link(session, ticket.id, need.linked_to)
+    if need.patient_id and routing.CRISIS & set(need.kinds):
+        session.get_one(Patient, need.patient_id).held_until = now + routing.CRISIS_HOLDS
     paging.escalate(session, ticket, catalog=catalog, now=now)
     return ticket, new
 
@@ -506,6 +508,8 @@ def resolve(session: Session, ticket: Ticket, outcome: str, text: str, by: Actor
         raise Refused(f"Ticket {ticket.number} is already resolved.")
     pages.stop(session, ticket, by.name, by.staff_id, now=now)
     paging.ask_if_fixed(session, ticket, now=now)
+    if ticket.patient and routing.CRISIS & set(ticket.kinds):
+        ticket.patient.held_until = None  # released by a person
 
 
 def reply(

@@ -26,6 +26,7 @@ class Facts:
     active: bool = True
     consent: Consent | None = None
     zone: str = "UTC"
+    held_until: datetime | None = None  # nothing that can wait is said to this patient before
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def verdict(facts: Facts, now: datetime) -> Verdict:
         return Drop(why)
     if facts.any_hour or not facts.has_contact:
         return Leave()
-    later = planning.next_quiet_end(now, ZoneInfo(facts.zone), facts.quiet)
+    free = max(now, facts.held_until or now)
+    later = planning.next_quiet_end(free, ZoneInfo(facts.zone), facts.quiet)
     if later == now:
         return Leave()
     return Wait(later) if later <= facts.not_after else TooLate()

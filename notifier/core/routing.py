@@ -37,6 +37,8 @@ AT_RISK = {
     "DELIVERY_LOST": timedelta(hours=12),
     "LOW_SUPPLY": timedelta(hours=12),
 }
+CRISIS = {"SUICIDE_RISK"}  # after which nobody is asked for a dose or a smile
+CRISIS_HOLDS = timedelta(hours=24)
 VAGUE = {"NOT_WELL", "HELP", "CALL_ME", "UNKNOWN"}
 OFFICE = (Role.DELIVERY, Role.COORDINATOR, Role.BILLING)  # who work by the office's hours
 FRESH = timedelta(hours=24)  # after a first dose, every word counts more

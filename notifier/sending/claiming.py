@@ -108,6 +108,7 @@ def _read(session: Session, ids: Sequence[uuid.UUID], now: datetime) -> Sequence
             Contact.sms_consent,
             Contact.voice_consent,
             Patient.timezone,
+            Patient.held_until,
             TherapyPlan.state.label("plan"),
             Ticket.state.label("ticket"),
         )
@@ -137,6 +138,7 @@ def _facts(row: Row[Any], site: Site, catalog: Catalog) -> Facts:
         active=row.active is not False,
         consent=row.sms_consent if row.channel is Channel.SMS else row.voice_consent,
         zone=row.timezone or "UTC",
+        held_until=row.held_until,
     )
 
 

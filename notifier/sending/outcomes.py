@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from notifier import enrolment, journal
+from notifier import enrolment, journal, pages
 from notifier.catalog import Catalog
 from notifier.core.failures import Failure, Failures, Rule
 from notifier.core.states import MessageState
@@ -188,6 +188,8 @@ def not_delivered(
         enrolment.record_consent(
             session, message.contact, Channel.SMS, Consent.WITHDRAWN, "told by Twilio (21610)", by="twilio", now=now
         )
+    if message.staff and message.template in pages.STOPPABLE:
+        pages.failed(session, message, opted_out=rule.failure is Failure.OPTED_OUT, now=now)
     if rule.failure is Failure.INVALID:
         tell_of_number(session, message, reason, catalog=catalog, now=now)
     when_it_mattered(session, message, reason, catalog=catalog, now=now, may_call=rule.voice)
@@ -213,7 +215,7 @@ def _again(
         tried = tries(session, message, catalog.failures)
         due_at = rule.next_try(tried, now, urgent=message.urgent)
         due_at += (due_at - now) * JITTER * random() if rule.wait else timedelta()
-        may = rule.failure.may_pass and message.template != "page" and tried < rule.tries
+        may = rule.failure.may_pass and message.template not in pages.STOPPABLE and tried < rule.tries
     if not may or due_at > message.not_after:
         return False
     return journal.advance(

@@ -156,3 +156,17 @@ def test_a_crisis_is_called_within_five_minutes(clinic):
     assert "988" in ana.last
     assert "911" in ana.last
     assert (ana.ticket.respond_by - ana.ticket.opened_at).total_seconds() == 300
+
+
+def test_after_a_crisis_no_reminder_leaves_for_a_day_unless_a_nurse_releases_it(clinic, clock):
+    """Scenario 73: both have a check-in at ten."""
+    ana, eve = (clinic.active(name) for name in ("Ana", "Eve"))
+    clinic.delivery(ana, "2026-11-25 10:00", "2026-11-25 12:00", Saline_flush=28)
+    clinic.delivery(eve, "2026-11-25 10:00", "2026-11-25 12:00", Saline_flush=28)
+    for person in (ana, eve):
+        person.texts("i want to die")
+        clinic.nia.texts(f"A {person.ticket.number}")
+    clinic.handled(eve.ticket)
+    clock.until("2026-11-24T11:00-05:00")
+    assert eve.received("Delivery tomorrow") == 1
+    assert ana.received("Delivery tomorrow") == 0

@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("on_call_shift", sa.Column("turns", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("on_call_shift", sa.Column("turn_days", sa.Integer(), nullable=False, server_default="7"))
     op.add_column("on_call_shift", sa.Column("made_by", sa.LargeBinary()))
+    op.add_column("patient", sa.Column("held_until", INSTANT))
     _ticket()
     _tables()
 
