@@ -235,7 +235,11 @@ def phone_book(samples: list[people.Sample]) -> list[Person]:
         for helper in own.caregivers:
             note = f"{helper.relationship} of {sample.name}"
             found.append(Person(helper.phone, helper.name, "caregiver", helper.language or language, note, zone))
-    rungs = {shift["staff"]: "backup" if shift["rung"] else "on call" for shift in people.pharmacy()["rota"]}
+    rungs = {
+        key: "backup" if shift["rung"] else "on call"
+        for shift in people.pharmacy()["rota"]
+        for key in ([shift["staff"]] if isinstance(shift["staff"], str) else shift["staff"])
+    }
     for key, staff in people.pharmacy()["staff"].items():
         zone = sites[staff["sites"][0]]["timezone"]
         found.append(Person(staff["phone"], staff["name"], staff["roles"][0], "en", rungs.get(key, ""), zone))

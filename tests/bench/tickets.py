@@ -216,9 +216,7 @@ def under_load() -> None:
         wait_until(_all_read, "every text was read", 120)
         time.sleep(65)  # until the last bundle has left
         at_once, later, answers, missing = waits(sent, book)
-        print(
-            f"{A_SECOND} replies/s for {SECONDS} s beside {REMINDERS} reminders ({left} of them still to leave after it):"
-        )
+        print(f"{A_SECOND} replies/s for {SECONDS} s beside {REMINDERS} reminders ({left} of them left after it):")
         for what, found in (("first page, at once", at_once), ("page in a bundle", later), ("safe answer", answers)):
             print(f"  webhook -> {what:20} p50 {p(found, 50):6.2f} s  p99 {p(found, 99):6.2f} s  ({len(found)})")
         print(f"  red flags without a page: {missing}")

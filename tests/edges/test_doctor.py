@@ -57,7 +57,8 @@ def test_all_is_well_and_no_secret_is_told(examine, clinic):
     assert found.bad == []
     assert found.status == 0
     assert list(found.findings) == [
-        *("settings", "database", "schema", "keys", "Redis", "Twilio", "sites", OUR_NUMBER, "on call, newyork", "clock")
+        *("settings", "database", "schema", "keys", "Redis", "Twilio", "sites", OUR_NUMBER, "on call, newyork"),
+        *("rota of 30 days, newyork", "clock"),
     ]
     for secret in (TOKEN, KEY, "k" * 32, "Ada", "Loveday", ada.phone.number):
         assert secret not in found.text
@@ -120,7 +121,8 @@ def test_a_number_whose_texts_go_elsewhere(examine, world):
 def test_a_role_with_nobody_to_page(examine, clinic):
     clinic.leaves("phil")
     found = examine()
-    assert found.bad == ["on call, newyork"]
+    assert found.bad == ["on call, newyork", "rota of 30 days, newyork"]
+    assert "gaps: pharmacist first rung from Nov 23 09:00" in found.said("rota of 30 days, newyork")
     assert "nobody now for pharmacist" in found.said("on call, newyork")
     assert "[[rota]]" in found.said("on call, newyork")
 
