@@ -100,6 +100,7 @@ class Lint:
 
     gaps: Sequence[Gap]
     doubts: Sequence[Doubt]
+    notes: Sequence[str] = ()  # rungs that no line of the rota names: pages go past them at once, which may be meant
 
     def __bool__(self) -> bool:
         return bool(self.gaps or self.doubts)
@@ -120,7 +121,20 @@ def lint(session: Session, site: Site, now: datetime) -> Lint:
     )
     named = {shift.staff_id for shift in known if shift.ends_at is None or shift.ends_at > now}
     named |= {person.id for person in people.values() if person.key == LAST_RESORT}
-    return Lint(found, list(_doubts(people[staff_id] for staff_id in named)))
+    doubts = list(_doubts(people[staff_id] for staff_id in named))
+    return Lint(found, doubts, list(_notes(known, any(person.key == LAST_RESORT for person in staff))))
+
+
+def _notes(known: Sequence[Shift], has_last_resort: bool) -> Iterable[str]:
+    """What the ladders name and nobody will ever hold."""
+    for role in ROLES:
+        rungs = {shift.rung for shift in known if shift.role is role}
+        if role in (Role.NURSE, Role.PHARMACIST) and 1 not in rungs:
+            yield f"{role}: no backup stands on the rota; a page goes on to the supervisor"
+        if role is Role.SUPERVISOR and not rungs:
+            yield "supervisor: no rota; whoever has the role is paged"
+    if not has_last_resort:
+        yield "no answering service: give [last_resort] a phone, or the ladder ends with the supervisor"
 
 
 def _doubts(people: Iterable[Staff]) -> Iterable[Doubt]:
@@ -149,6 +163,8 @@ def report(session: Session, site_key: str | None, now: datetime) -> Iterable[tu
             yield f"{site.key}: {gap.role}, {gap.name}: {span}: {why}", True
         for doubt in found.doubts:
             yield f"{site.key}: {doubt.person.key} {doubt.why}", False
+        for note in found.notes:
+            yield f"{site.key}: {note}", False
         if not found:
             yield f"{site.key}: every rung is held by a phone that has answered", False
 
