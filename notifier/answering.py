@@ -53,7 +53,7 @@ def answer(session: Session, told: Told, *, catalog: Catalog, now: datetime, sha
     own = _own_words(session, told, kind, language, catalog)
     if own:
         template, text = own.template, own.text
-    values = _values(told, row, language, now) | (own.values if own else {})
+    values = _values(told, soon, language, now) | (own.values if own else {})
     if not text or _answered_just_now(session, inbound, template, now):
         return
     words = catalog.fill(text, language, values, _pages(session, told, text))

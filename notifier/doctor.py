@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import clock, links, migrations, paging, queries, roster, runtime
+from notifier import clock, links, migrations, queries, roster, runtime
 from notifier.config import TWILIO, Settings
 from notifier.core.vocabulary import TEAMS
 from notifier.errors import NotifierError

@@ -236,6 +236,7 @@ class Twilio:
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
         return [str(item.phone_number) for item in found]
+
     def stop_ringing(self, sid: str) -> None:
         """Hang up on a call that still waits or rings; one that somebody has taken goes on. Raises Unreachable."""
         try:

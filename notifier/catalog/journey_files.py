@@ -6,6 +6,7 @@ from datetime import time, timedelta
 from enum import StrEnum
 from typing import Any
 
+from notifier.core.business import DAYS
 from notifier.core.journey import (
     Anchor,
     Journey,
@@ -17,7 +18,6 @@ from notifier.core.journey import (
     WatchStep,
     Who,
 )
-from notifier.core.routing import DAYS
 from notifier.core.silence import PROFILE
 from notifier.core.vocabulary import TEAMS, Channel, EventKind, Line, Prompt, Role, Storage, Therapy, Topic, Urgency
 from notifier.core.wording import Template

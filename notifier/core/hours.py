@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from notifier.core.routing import quiet_span, within
+from notifier.core.business import quiet_span, within
 
 
 @lru_cache(maxsize=100_000)
