@@ -434,13 +434,17 @@ class Clinic:
             tickets.resolve(session, row, "reached_advised", "", nia, now=self.now)
         self.world.settle()
 
-    def not_reached(self, ticket: Ticket) -> None:
-        """Nia calls, and nobody takes the call."""
+    def reached(self, ticket: Ticket, *, reached: bool = True) -> None:
+        """Nia calls and speaks with the patient; the ticket is not closed yet."""
         with runtime.transaction() as session:
             row = tickets.get(session, ticket.id)
             catalog, nia = runtime.current().catalog, tickets.Actor("Nia Nurse")
-            tickets.log_contact(session, row, False, "", nia, catalog=catalog, now=self.now)
+            tickets.log_contact(session, row, reached, "", nia, catalog=catalog, now=self.now)
         self.world.settle()
+
+    def not_reached(self, ticket: Ticket) -> None:
+        """Nia calls, and nobody takes the call."""
+        self.reached(ticket, reached=False)
 
     def decided(self, ticket: Ticket, outcome: str) -> None:
         """Sue closes a ticket with a decision."""

@@ -17,8 +17,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
 from sqlalchemy import func, insert, select, text
 from twilio.request_validator import RequestValidator
+from urllib3.util import Retry
 
 from jobs import clock as ticking
 from jobs import queue, tasks
@@ -129,6 +131,13 @@ def reply(url: str, sid: str, sender: str, to: str, body: str, session: requests
     return began
 
 
+def _line() -> requests.Session:
+    """A connection that tries again when an idle one was closed, as Twilio does where `#rc` asks for it."""
+    line = requests.Session()
+    line.mount("http://", HTTPAdapter(max_retries=Retry(total=3, allowed_methods=None, backoff_factor=0.1)))
+    return line
+
+
 def storm(url: str, people: list[tuple[str, str]]) -> dict[str, tuple[float, str]]:
     """Fifty replies a second, each at its moment: sid -> (when it was posted, what it said)."""
     pick, lines = random.Random(7), [requests.Session() for _ in range(32)]
@@ -224,7 +233,10 @@ def under_load() -> None:
         for process in reversed(processes):
             process.terminate()
         for process in processes:
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
         _close(postgres, redis)
         folder.cleanup()
 

@@ -166,6 +166,7 @@ def test_after_a_crisis_no_reminder_leaves_for_a_day_unless_a_nurse_releases_it(
     for person in (ana, eve):
         person.texts("i want to die")
         clinic.nia.texts(f"A {person.ticket.number}")
+        clinic.reached(person.ticket)
     clinic.handled(eve.ticket)
     clock.until("2026-11-24T11:00-05:00")
     assert eve.received("Delivery tomorrow") == 1
