@@ -7,26 +7,28 @@ Run as a module it makes the demo's database and its phones, once.
 import heapq
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from jobs import tasks
-from notifier import access, clock, enrolment, inbox, migrations, paging, pharmacy, promises, tickets
+from jobs import drain, tasks
+from notifier import access, clock, enrolment, inbox, migrations, noticing, paging, pharmacy, promises, tickets
 from notifier.core.states import MessageState, TicketState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Role, Urgency
 from notifier.demo import chores, people
 from notifier.details import DeliveryDetails
-from notifier.models import Message, Ticket
+from notifier.models import Message, Site, Ticket
 from notifier.runtime import current, reading, transaction
 from notifier.sandbox import Receipts, Sandbox, desk
 from notifier.sandbox.records import Person
 from notifier.sandbox.server import Server
+from notifier.sending import receipts
 
 BY = "Cora Makebelieve"
 CALLED = "Went through it together on the phone."
@@ -96,7 +98,9 @@ class Past:
         while self._is_due(now):
             tasks.dispatch()
             tasks.drain_bulk()
+            drain.calls.wait(20)
             self.sandbox.settle()
+            tasks.settle_receipts()
             self._take_calls()
         self._let_patients_answer(now)
         self._let_staff_act(now)
@@ -109,6 +113,8 @@ class Past:
                 or tickets.lapsed(session, now, limit=1)
                 or paging.due_to_escalate(session, now, limit=1)
                 or promises.due(session, now, limit=1)
+                or noticing.due(session, now, limit=1)
+                or receipts.waiting(session, real_now=clock.real())
                 or session.scalars(due.limit(1)).first()
             )
 
@@ -285,9 +291,23 @@ def main() -> None:
         past = Past(sandbox, begins)
         for sample in samples:
             past.remember(sample)
-        past.live()
+        with _no_rates():
+            past.live()
+        drain.calls.end()
         desk.look_at(sandbox.book, [person.number for person in sandbox.book.people.all()])
     web.stop()
+
+
+@contextmanager
+def _no_rates() -> Iterator[None]:
+    """The past takes no time, so no sender has a rate in it."""
+    with transaction() as session:
+        rates = {site.key: (site.sender_rate, site.call_rate) for site in session.scalars(select(Site))}
+        session.execute(update(Site).values(sender_rate=1e6, call_rate=1e6))
+    yield
+    with transaction() as session:
+        for key, (texts, calls) in rates.items():
+            session.execute(update(Site).where(Site.key == key).values(sender_rate=texts, call_rate=calls))
 
 
 if __name__ == "__main__":
