@@ -19,11 +19,11 @@ from sqlalchemy import select, update
 
 from jobs import drain, tasks
 from notifier import access, clock, enrolment, inbox, migrations, noticing, paging, pharmacy, promises, tickets
-from notifier.core.states import MessageState, TicketState
+from notifier.core.states import MessageState, TicketState, WatchState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Role, Urgency
 from notifier.demo import chores, people
 from notifier.details import DeliveryDetails
-from notifier.models import Message, Site, Ticket
+from notifier.models import Message, Site, Ticket, Watch
 from notifier.runtime import current, reading, transaction
 from notifier.sandbox import Receipts, Sandbox, desk
 from notifier.sandbox.records import Person
@@ -83,6 +83,7 @@ class Past:
                 (Message.due_at, Message.state == MessageState.PLANNED),
                 (Ticket.escalate_at, Ticket.state == TicketState.OPEN),
                 (Ticket.ack_expires_at, Ticket.state == TicketState.ACKNOWLEDGED),
+                (Watch.due_at, Watch.state == WatchState.WAITING),
             ):
                 moments += session.scalars(select(column).where(waits).order_by(column).limit(1))
         return max(min(moments), clock.now()) if moments else None
