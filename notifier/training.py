@@ -57,7 +57,7 @@ def train(rules: Rules, model: Path = MODEL, replies: Path = REPLIES) -> Iterato
     weights |= {"marks": learned.marks, "usual": learned.usual}
     lists = {"pieces": pieces, "features": list(learned.features), "answers": learned.answers, "texts": learned.texts}
     save_learned(weights, lists, model)
-    yield f"{model.name}: {model.stat().st_size / 1e6:.1f} MB"
+    yield f"written: {model.name}, {model.stat().st_size / 1e6:.1f} MB"
 
 
 def fit(examples: Sequence[Example], encoder: Encoder, limits: Limits) -> Learned:
