@@ -11,7 +11,7 @@ import numpy as np
 from notifier import evaluating
 from notifier.catalog.learning import MODEL, REPLIES, save_learned
 from notifier.core.triage import Rules, read
-from notifier.core.triage.learned import HEADS, Learned, Limits, kernel
+from notifier.core.triage.learned import HEADS, Learned, Limits, kernel, marked
 from notifier.core.triage.raising import features
 from notifier.core.triage.reading import by_rules
 from notifier.core.triage.vectors import Encoder
@@ -70,7 +70,8 @@ def fit(examples: Sequence[Example], encoder: Encoder, limits: Limits) -> Learne
     marks = np.zeros((len(names), len(examples)), dtype=np.int8)
     for at, example in enumerate(examples):
         marks[[numbers[name] for name in example.found], at] = 1
-    near = np.array([kernel(vectors, marks, each.vector, [numbers[n] for n in each.found]) for each in examples])
+    count = marked(marks)
+    near = np.array([kernel(vectors, marks, count, each.vector, [numbers[n] for n in each.found]) for each in examples])
     usual = told.mean(axis=0)
     voices = np.linalg.solve(near.astype(np.float64) + EASE * np.eye(len(examples)), told - usual)
     return Learned(

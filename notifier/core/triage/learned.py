@@ -6,6 +6,7 @@ is to the text in meaning and in what the rules found. So the reason is always a
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +55,14 @@ class Learned:
     voices: Array  # (examples, answers)
     texts: Sequence[str]
 
+    @cached_property
+    def _marked(self) -> NDArray[np.int32]:
+        return marked(self.marks)
+
     def opinion(self, text: str, found: Iterable[str]) -> Opinion:
         """What the examples make of a plain text and of what the rules found in it."""
-        weights = kernel(
-            self.vectors, self.marks, self.encoder.encode(text), [self.features[f] for f in found if f in self.features]
-        )
+        own = [self.features[name] for name in found if name in self.features]
+        weights = kernel(self.vectors, self.marks, self._marked, self.encoder.encode(text), own)
         scores = self.usual + weights @ self.voices
         spoke = weights * self.voices[:, 0]
         nearest = np.argpartition(-spoke, 3)[:3]
@@ -71,9 +75,15 @@ class Learned:
         )
 
 
-def kernel(vectors: Array, marks: NDArray[np.int8], vector: Array, found: Sequence[int]) -> Array:
+def marked(marks: NDArray[np.int8]) -> NDArray[np.int32]:
+    """How much the rules found in each example."""
+    return np.asarray(marks.sum(axis=0, dtype=np.int32))
+
+
+def kernel(
+    vectors: Array, marks: NDArray[np.int8], count: NDArray[np.int32], vector: Array, found: Sequence[int]
+) -> Array:
     """The weight of each example's word for one text: 1 for itself, near 0 for what has nothing to do with it."""
     apart = 2 - 2 * (vectors @ vector)
-    own = marks.sum(axis=0, dtype=np.int32)
     shared = marks[found].sum(axis=0, dtype=np.int32) if found else 0
-    return np.asarray(np.exp(-NARROW * (apart + OF_RULES**2 * (own + len(found) - 2 * shared))), dtype=np.float32)
+    return np.asarray(np.exp(-NARROW * (apart + OF_RULES**2 * (count + len(found) - 2 * shared))), dtype=np.float32)
