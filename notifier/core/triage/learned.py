@@ -64,8 +64,8 @@ class Learned:
         own = [self.features[name] for name in found if name in self.features]
         weights = kernel(self.vectors, self.marks, self._marked, self.encoder.encode(text), own)
         scores = self.usual + weights @ self.voices
-        spoke = weights * self.voices[:, 0]
-        nearest = np.argpartition(-spoke, 3)[:3]
+        spoke = weights * (self.voices[:, 0] > 0)
+        nearest = np.argsort(-spoke)[:3]
         return Opinion(
             red=float(scores[0]),
             emergency=float(scores[1]),

@@ -37,7 +37,7 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
     assert rules.learned is not None
     limits = rules.learned.limits
     known = reading.kinds != ("UNKNOWN",) and bool(reading.evidence or reading.negated)  # the rules say what it is
-    if reading.urgency.is_red and len(text.words) <= SHORT:
+    if known and len(text.words) <= SHORT:
         return reading
     if alarm(opinion, rules) >= limits.page and not (reading.intent is Intent.OPT_OUT and not reading.ticket):
         return _paged(reading, opinion, text, rules, limits)
@@ -45,9 +45,11 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
         return _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
     if reading.intent in (Intent.OPT_OUT, Intent.OPT_IN):
         return reading
-    if known and len(text.words) <= SHORT:
-        return reading
-    if opinion.red >= limits.look * (2 if known else 1):
+    seen_already = known and reading.ticket
+    doubtful = (
+        opinion.red >= limits.look * 2 and opinion.care >= limits.chatter if known else opinion.red >= limits.look
+    )
+    if doubtful and not seen_already:
         return _looked_at(reading, opinion, text, rules, limits)
     if reading.kinds == ("UNKNOWN",):
         return _explained(reading, opinion, text, rules, limits)
@@ -86,8 +88,9 @@ def _looked_at(reading: Reading, opinion: Opinion, text: Text, rules: Rules, lim
 def _explained(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits: Limits) -> Reading:
     """What no rule explains, as a known matter or as small talk, where the examples are sure of it."""
     names = _named(opinion, rules, limits.name, red=False)
-    if any(rules.rows[name].opens_ticket for name in names):
-        return _with(reading, names, opinion, text, rules)
+    needs = [name for name in names if rules.rows[name].opens_ticket]
+    if needs:
+        return _with(reading, needs, opinion, text, rules) if needs[0] != "UNKNOWN" else reading
     if opinion.care <= limits.chatter and "worry" not in text.spans:
         return _with(reading, names or ["OK_FINE"], opinion, text, rules)
     return reading
