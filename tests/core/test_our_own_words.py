@@ -1,12 +1,14 @@
 """What people answer to our own questions means what we asked. `notifier catalog check` reads every expected reply."""
 
+from dataclasses import replace
+
 import pytest
 
 from notifier.catalog import load
 from notifier.core import triage
 from notifier.core.vocabulary import Prompt
 
-CATALOG = load()
+CATALOG = replace(load(), rules=replace(load().rules, learned=None))  # what a nurse has signed
 
 
 def test_well_is_well_and_not_ok_is_not():
