@@ -72,8 +72,9 @@ class Encoder:
     def of_pieces(self, numbers: Sequence[int]) -> Array:
         """The vector of a text that is cut already."""
         w = self._w
-        read = self._table[numbers].astype(np.float32) * self._scale[numbers, None]
-        branches = _even(read @ w["w.project"] + w["w.project_bias"], w["w.project_gain"], w["w.project_shift"])
+        read: Array = np.asarray(self._table[numbers] * self._scale[numbers, None], dtype=np.float32)
+        cast: Array = read @ w["w.project"] + w["w.project_bias"]
+        branches = _even(cast, w["w.project_gain"], w["w.project_shift"])
         seen = [read]
         for number, (width, before) in enumerate(BRANCHES):
             plain = branches[:, number * 256 : (number + 1) * 256]
