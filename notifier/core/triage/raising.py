@@ -39,7 +39,9 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
     known = reading.kinds != ("UNKNOWN",) and bool(reading.evidence or reading.negated)  # the rules say what it is
     if known and len(text.words) <= SHORT:
         return reading
-    if alarm(opinion, rules) >= limits.page and not (reading.intent is Intent.OPT_OUT and not reading.ticket):
+    named = [name for name in _named(opinion, rules, limits.name, red=True) if rules.rows[name].urgency.is_red]
+    vague = known and reading.ticket and not reading.urgency.is_red and not named  # a desk has it, for another reason
+    if alarm(opinion, rules) >= limits.page and not vague:
         return _paged(reading, opinion, text, rules, limits)
     if reading.urgency.is_red:
         return _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
