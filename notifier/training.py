@@ -52,8 +52,8 @@ def train(rules: Rules, model: Path = MODEL, replies: Path = REPLIES) -> Iterato
     for line in list(evaluating.report(_crossed(examples, rules, encoder, limits)))[:14]:
         yield f"  {line}"
     learned = fit(examples, encoder, limits)
-    for name, matrix in (("vectors", learned.vectors), ("voices", learned.voices)):
-        pack(weights, name, matrix)
+    pack(weights, "vectors", learned.vectors)
+    weights |= {"voices": learned.voices.astype(np.float16), "voices.scale": np.float32(1)}  # bytes are too coarse
     weights |= {"marks": learned.marks, "usual": learned.usual}
     lists = {"pieces": pieces, "features": list(learned.features), "answers": learned.answers, "texts": learned.texts}
     save_learned(weights, lists, model)

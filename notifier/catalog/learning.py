@@ -24,7 +24,7 @@ def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | Non
     """
     if not given.get("on", False) or not model.is_file():
         return None
-    wrong = [name for name in LIMITS if not isinstance(given.get(name), int | float) or not 0 <= given[name] <= 1]
+    wrong = [name for name in LIMITS if not isinstance(given.get(name), int | float) or given[name] is True or not 0 <= given[name] <= 1]
     if wrong:
         raise Misconfigured(f"learned.toml: {', '.join(wrong)} must be a number from 0 to 1")
     try:
