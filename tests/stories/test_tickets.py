@@ -159,15 +159,15 @@ def test_a_crisis_is_called_within_five_minutes(clinic):
 
 
 def test_after_a_crisis_no_reminder_leaves_for_a_day_unless_a_nurse_releases_it(clinic, clock):
-    """Scenario 73: both have a check-in at ten."""
+    """Scenario 73: both would be reminded of tomorrow's delivery at three."""
     ana, eve = (clinic.active(name) for name in ("Ana", "Eve"))
-    clinic.delivery(ana, "2026-11-25 10:00", "2026-11-25 12:00", Saline_flush=28)
-    clinic.delivery(eve, "2026-11-25 10:00", "2026-11-25 12:00", Saline_flush=28)
+    clinic.delivery(ana, "2026-11-24 15:00", "2026-11-24 17:00", Saline_flush=28)
+    clinic.delivery(eve, "2026-11-24 15:00", "2026-11-24 17:00", Saline_flush=28)
     for person in (ana, eve):
         person.texts("i want to die")
         clinic.nia.texts(f"A {person.ticket.number}")
         clinic.reached(person.ticket)
     clinic.handled(eve.ticket)
-    clock.until("2026-11-24T11:00-05:00")
+    clock.until("2026-11-23T16:00-05:00")
     assert eve.received("Delivery tomorrow") == 1
     assert ana.received("Delivery tomorrow") == 0
