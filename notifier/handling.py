@@ -46,9 +46,8 @@ def merge(session: Session, ticket: Ticket, into: Ticket, by: Actor, *, catalog:
 
 
 def _take_over(session: Session, ticket: Ticket, into: Ticket, by: Actor, *, catalog: Catalog, now: datetime) -> None:
-    first, second = sorted((ticket, into), key=lambda each: each.number)
-    for each in (first, second):  # always in the same order, so that two merges never wait for each other
-        session.refresh(each, with_for_update=True)
+    both = select(Ticket).where(Ticket.id.in_((ticket.id, into.id))).order_by(Ticket.number)  # never crosswise
+    session.scalars(both.with_for_update(of=Ticket).execution_options(populate_existing=True)).all()
     _may_merge(ticket, into)
     need = Need(
         site_key=into.site_key,

@@ -121,7 +121,7 @@ def test_a_nurse_covers_for_herself_and_plans_nobody_else(people: Clinic) -> Non
     nia.opens("/roster")
     times = {"from": "2026-11-24T09:00", "until": "2026-11-24T10:00"}
     nia.sends("/roster/cover", site="newyork", role="nurse", rung="0", staff=staff_id("bo"), **times)
-    assert "planned by a coordinator" in nia.opens("/roster").get_data(as_text=True)
+    assert "planned by a coordinator" in nia.text
     nia.sends("/roster/cover", site="newyork", role="nurse", rung="1", staff=staff_id("nia"), **times)
     with runtime.reading() as session:
         assert session.scalars(select(OnCallShift).where(OnCallShift.is_override)).unique().one().rung == 1
