@@ -17,6 +17,10 @@ LIMITS = ("page", "emergency", "look", "name", "add", "chatter")
 _LISTS = ("pieces", "features", "answers", "texts")
 
 
+def _is_share(limit: object) -> bool:
+    return isinstance(limit, int | float) and not isinstance(limit, bool) and 0 <= limit <= 1
+
+
 def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | None:
     """The learned layer with the limits of learned.toml; None where it is switched off or was never trained.
 
@@ -24,7 +28,7 @@ def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | Non
     """
     if not given.get("on", False) or not model.is_file():
         return None
-    wrong = [name for name in LIMITS if not isinstance(given.get(name), int | float) or given[name] is True or not 0 <= given[name] <= 1]
+    wrong = [name for name in LIMITS if not _is_share(given.get(name))]
     if wrong:
         raise Misconfigured(f"learned.toml: {', '.join(wrong)} must be a number from 0 to 1")
     try:
