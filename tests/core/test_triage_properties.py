@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.catalog import load
 from notifier.core.triage import Rules, missing_items, read, to_json
-from notifier.core.vocabulary import Flag, Prompt, Urgency
+from notifier.core.vocabulary import Flag, Prompt, Role, Urgency
 
 RULES: Rules = load().rules
 EMERGENCIES = [
@@ -57,7 +57,7 @@ def test_any_text_gets_a_reading_that_hangs_together(text: str, prompt: Prompt |
     assert reading.kinds
     assert set(reading.kinds) <= RULES.rows.keys()
     assert all(0 <= found.start < found.end <= len(text) for found in reading.evidence)
-    assert reading.role is RULES.rows[reading.kinds[0]].role
+    assert reading.role is (Role.NURSE if reading.look else RULES.rows[reading.kinds[0]].role)
     assert reading.ticket or not reading.urgency.is_red
     assert set(to_json(reading, "x")) == {"id", "kinds", "urgency", "role", "ticket", "intent", "negated", "evidence"}
     unflagged = read(text, RULES, prompt=prompt, last_outbound="Pharmko: How are you today? Reply OK.")
@@ -65,6 +65,7 @@ def test_any_text_gets_a_reading_that_hangs_together(text: str, prompt: Prompt |
 
 
 @settings(max_examples=60, deadline=None)
+@example(emergency="i cant breathe", more="MOVIE")
 @given(emergency=st.sampled_from(EMERGENCIES), more=additions)
 def test_nothing_said_after_it_makes_an_emergency_less(emergency: str, more: str) -> None:
     assert read(f"{emergency} {more}", RULES).urgency is Urgency.EMERGENCY

@@ -43,7 +43,7 @@ class Context:
             if self._negated(finding, denials, negated, emergency):
                 negated |= finding.used
                 standings[finding] = Standing.NEGATED
-            elif self._somebody_elses(finding):
+            elif self._somebody_elses(finding, emergency):
                 standings[finding] = Standing.ANIMAL
             elif self._past(finding, emergency):
                 standings[finding] = Standing.PAST
@@ -121,14 +121,15 @@ class Context:
         )
         return asked and alone
 
-    def _somebody_elses(self, finding: Finding) -> bool:
+    def _somebody_elses(self, finding: Finding, emergency: bool) -> bool:
+        """A pet's, a neighbour's or a film's; but no film named after it makes an emergency less."""
         for name in ("pet", "story", "bystander"):
             for span in self._said(name, finding.sentence):
                 between = range(min(span.end, finding.last + 1), max(span.start, finding.first))
                 before = span.end <= finding.first
                 if (
                     len(between) <= (4 if name == "pet" else 6 if before else 3)
-                    and (before or name == "story")
+                    and (before or (name == "story" and not emergency))
                     and not any(self._is("person", number) for number in between)
                 ):
                     return True
