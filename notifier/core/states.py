@@ -58,6 +58,17 @@ class EventState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ImportState(StrEnum):
+    """How a dropped file is going."""
+
+    CHECKING = "checking"  # every row is rehearsed; nothing is kept
+    CHECKED = "checked"  # a person sees what would become of each row
+    LOADING = "loading"
+    LOADED = "loaded"
+    REFUSED = "refused"  # it is no such file
+    DROPPED = "dropped"  # the person did not want it
+
+
 M, T, P, E = MessageState, TicketState, PlanState, EventState
 
 _JOURNEY = [P.VERIFIED, P.SUPPLIES_READY, P.DELIVERY_SET, P.DELIVERED, P.TAUGHT, P.FIRST_DOSE, P.ACTIVE]
@@ -96,6 +107,14 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         E.FAILED: {E.SCHEDULED, E.DONE, E.CANCELLED},
         E.DONE: set(),
         E.CANCELLED: set(),
+    },
+    ImportState: {
+        ImportState.CHECKING: {ImportState.CHECKED, ImportState.REFUSED, ImportState.DROPPED},
+        ImportState.CHECKED: {ImportState.LOADING, ImportState.DROPPED},
+        ImportState.LOADING: {ImportState.LOADED},
+        ImportState.LOADED: set(),
+        ImportState.REFUSED: set(),
+        ImportState.DROPPED: set(),
     },
 }
 
