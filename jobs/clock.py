@@ -104,6 +104,7 @@ def run() -> None:
     regular = [
         Every(2, lambda: ring("settle", queue=BULK)),
         Every(300, lambda: ring("reconcile_all", queue=BULK)),
+        Every(60, lambda: ring("load_files", queue=BULK)),  # a ring that was lost, a worker that died
         Every(
             3600, lambda: ring("roll_forward", queue=BULK), lambda: clock.now().timestamp()
         ),  # plans live by our clock

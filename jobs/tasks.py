@@ -17,10 +17,11 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from jobs.queue import BULK, ring
-from notifier import clock, enrolment, inbox, paging, reconcile, sending, tickets
+from notifier import clock, enrolment, import_runs, inbox, paging, reconcile, sending, tickets
+from notifier.core.states import ImportState
 from notifier.core.vocabulary import Channel
 from notifier.provider import Accepted, Order, Outcome, Seen, Unavailable, Unreachable
-from notifier.runtime import current, reading, transaction
+from notifier.runtime import current, reading, rehearsing, transaction
 
 THREADS = 32
 # The time is up, the database is away or busy, or Twilio is away: no row is at fault.
@@ -309,3 +310,42 @@ def roll_forward() -> None:
     """Plan what has come within the horizon."""
     with transaction() as session:
         enrolment.roll_forward(session, catalog=current().catalog, now=clock.now())
+
+
+IMPORT_SECONDS = 40.0  # then a job rings for another and ends
+
+
+@job
+def load_files() -> None:
+    """Rehearse the files that were dropped in the console, and load those that somebody wants loaded."""
+    with reading() as session:
+        waiting = import_runs.waiting(session, real_now=clock.real())
+    each(_work_on_file, waiting)
+    with transaction() as session:
+        import_runs.forget(session, now=clock.now())
+
+
+def _work_on_file(run_id: UUID) -> None:
+    end, catalog = time.monotonic() + IMPORT_SECONDS, current().catalog
+    with transaction() as session:
+        run = import_runs.claim(session, run_id, real_now=clock.real())
+        found = import_runs.checked(session, run, catalog=catalog, now=clock.now()) if run else None
+        portions = list(import_runs.portions(run, found)) if run and found else []
+    if run is None or found is None:
+        return
+    loading = run.state is ImportState.LOADING
+    for rows in portions:
+        if not loading:
+            with rehearsing() as session:
+                done = import_runs.work(session, rows, found, catalog=catalog, now=clock.now(), by=run.by)
+        with transaction() as session:
+            if loading:
+                done = import_runs.work(session, rows, found, catalog=catalog, now=clock.now(), by=run.by)
+            import_runs.note_progress(session, run_id, done, real_now=clock.real())
+        if time.monotonic() > end:
+            with transaction() as session:
+                import_runs.let_go(session, run_id)
+            ring("load_files", queue=BULK)
+            return
+    with transaction() as session:
+        import_runs.finish(session, run_id, now=clock.now())

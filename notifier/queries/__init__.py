@@ -26,13 +26,17 @@ from notifier.queries.outgoing import (
 from notifier.queries.patient_stories import (
     Story,
     count_patients,
+    events_between,
     find_patients,
+    on_phone,
     patient,
     patients,
     plans,
+    sharers,
     story,
     viewed_since,
     views,
+    wrong_numbers,
 )
 from notifier.queries.pharmacy import shifts, sites
 from notifier.queries.scope import VIEWED, Sites
@@ -74,6 +78,7 @@ __all__ = [
     "earlier_ticket",
     "emergencies",
     "event",
+    "events_between",
     "figures",
     "find_patients",
     "journals_of",
@@ -82,6 +87,7 @@ __all__ = [
     "list_patients",
     "list_tickets",
     "needing_a_hand",
+    "on_phone",
     "other_tickets",
     "patient",
     "patient_token",
@@ -89,6 +95,7 @@ __all__ = [
     "plan",
     "plans",
     "sent_by_hour",
+    "sharers",
     "shifts",
     "sites",
     "staff_member",
@@ -101,4 +108,5 @@ __all__ = [
     "try_to_store",
     "viewed_since",
     "views",
+    "wrong_numbers",
 ]

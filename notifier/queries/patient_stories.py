@@ -1,6 +1,6 @@
 """Patients: one, all, found by name or phone, and all that was and will be around one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,9 +9,11 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from notifier.core import names
+from notifier.core.vocabulary import EventKind
 from notifier.errors import Missing
 from notifier.models import (
     AuditEvent,
+    CareEvent,
     ConsentRecord,
     Contact,
     Inbound,
@@ -74,6 +76,12 @@ def sharers(session: Session, patient: Patient) -> Sequence[Contact]:
     hashes = [contact.phone_hash for contact in patient.contacts if contact.active]
     found = select(Contact).where(Contact.phone_hash.in_(hashes), Contact.patient_id != patient.id, Contact.active)
     return session.scalars(found.options(joinedload(Contact.patient))).all()
+
+
+def on_phone(session: Session, phone_hash: str) -> int:
+    """How many people we may tell on this phone."""
+    found = select(func.count()).select_from(Contact).where(Contact.phone_hash == phone_hash, Contact.active)
+    return session.scalar(found) or 0
 
 
 def wrong_numbers(session: Session, patient: Patient) -> set[str]:
@@ -151,3 +159,23 @@ def viewed_since(session: Session, row: Patient | Ticket, by: str, since: dateti
         AuditEvent.subject_id == str(row.id), AuditEvent.verb.in_(VIEWED), AuditEvent.at >= since
     )
     return any(line.actor == by for line in session.scalars(found))
+
+
+def events_between(
+    session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime, *, limit: int = 2000
+) -> Sequence[CareEvent]:
+    """The dated things of these kinds that begin between two instants, with their patients."""
+    found = (
+        select(CareEvent)
+        .join(TherapyPlan, TherapyPlan.id == CareEvent.plan_id)
+        .where(
+            CareEvent.kind.in_(list(kinds)),
+            CareEvent.starts_at >= start,
+            CareEvent.starts_at < end,
+            *at(TherapyPlan.site_key, sites),
+        )
+        .options(joinedload(CareEvent.plan).joinedload(TherapyPlan.patient))
+        .order_by(CareEvent.starts_at)
+        .limit(limit)
+    )
+    return session.scalars(found).unique().all()

@@ -32,6 +32,41 @@ def guard_forms() -> None:
 
 
 # Each registers its pages on `bp`.
-from webhooks.console import account, board, door, live, outbox, patients, roster, ticket  # noqa: E402
+from webhooks.console import (  # noqa: E402
+    account,
+    board,
+    care_events,
+    catalogue,
+    door,
+    enrol,
+    imports,
+    live,
+    outbox,
+    patients,
+    plan,
+    rehearse,
+    reporting,
+    roster,
+    ticket,
+)
 
-__all__ = ["account", "board", "bp", "csrf", "door", "init_app", "live", "outbox", "patients", "roster", "ticket"]
+__all__ = [
+    "account",
+    "board",
+    "bp",
+    "care_events",
+    "catalogue",
+    "csrf",
+    "door",
+    "enrol",
+    "imports",
+    "init_app",
+    "live",
+    "outbox",
+    "patients",
+    "plan",
+    "rehearse",
+    "reporting",
+    "roster",
+    "ticket",
+]

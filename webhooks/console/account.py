@@ -6,7 +6,6 @@ from uuid import UUID
 import segno
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,7 @@ from notifier.errors import Invalid, Refused
 from notifier.models import Staff
 from webhooks.console import bp
 from webhooks.console.door import needs, person
+from webhooks.console.tongue import _
 from webhooks.limits import limiter
 
 

@@ -12,7 +12,7 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import queries, runtime
+from notifier import import_runs, queries, runtime
 from notifier.errors import Missing
 from webhooks.console import bp
 from webhooks.console.door import person
@@ -27,15 +27,19 @@ _free = threading.BoundedSemaphore(STREAMS)
 
 @bp.get("/live")
 def stream() -> Response:
-    """Events for the page named by `ticket` or `patient`, else for the board."""
+    """Events for the page named by `ticket`, `patient` or `file`, else for the board."""
     viewer = person()
     number, patient = request.args.get("ticket", type=int), request.args.get("patient", type=UUID)
+    file = request.args.get("file", type=UUID)
 
     def token(session: Session) -> str:
         if number is not None:
             return queries.ticket_token(session, queries.ticket(session, number, viewer.sites))
         if patient is not None:
             return queries.patient_token(session, queries.patient(session, patient, viewer.sites).id)
+        if file is not None:
+            run = import_runs.find(session, file, viewer.staff.id)
+            return f"{run.state}|{run.done}" if run else ""
         return queries.board_token(session, viewer.sites)
 
     if not _free.acquire(blocking=False):

@@ -1,6 +1,6 @@
 """Patients: find one, and see all that was and will be around one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -11,17 +11,18 @@ import phonenumbers
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from notifier import access, clock, queries, runtime
+from notifier import access, clock, queries, rehearsal, runtime
 from notifier.catalog import Catalog
 from notifier.core.states import EventState, MessageState
 from notifier.core.vocabulary import EventKind
 from notifier.errors import Missing
 from notifier.models import Attempt, AuditEvent, CareEvent, Inbound, Message
 from notifier.queries import Story
+from notifier.rehearsal import spoken
 from webhooks.console import bp, words
 from webhooks.console.board import may_read
 from webhooks.console.door import Person, person
-from webhooks.console.thread import REPLY, answer, how_it_went, spoken
+from webhooks.console.thread import REPLY, answer, how_it_went
 from webhooks.console.ticket import READ_ANEW, next_dose
 
 PAGE = 50
@@ -104,12 +105,14 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
         token = queries.patient_token(session, row.id)
         zone = ZoneInfo(row.timezone)
         story = queries.story(session, row.id)
+        later = rehearsal.later(session, row.id, catalog, now)
         plans = queries.plans(session, row.id)
         events = [event for plan in plans for event in plan.events]
         tried = queries.attempts(session, story.messages)
         pins = sorted(
             [
                 *_told(story, tried, catalog, viewer, zone, now),
+                *_to_come(later, catalog, zone, now),
                 *_asked(story, viewer),
                 *(pin for event in events for pin in _event(event)),
                 *(pin for line in story.journal for pin in _line(line, viewer)),
@@ -118,6 +121,7 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
         )
         chosen = [pin for pin in pins if show in ("", pin.icon) or (show == "messages" and pin.quote)]
         past = [_placed(pin, zone, now) for pin in chosen if pin.at <= now]
+        future = [_placed(pin, zone, now) for pin in chosen if pin.at > now]
         fold = max(0, len(past) - RECENT)
         page = render_template(
             "console/patient.html",
@@ -127,12 +131,18 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
             now=now,
             earlier=past[:fold],
             past=past[fold:],
-            future=[_placed(pin, zone, now) for pin in chosen if pin.at > now],
+            future=future[:RECENT],
+            far=future[RECENT:],
             show=show,
             next_doses={plan.id: next_dose(plan, zone, now) for plan in plans},
             deliveries=sorted(
                 (e for e in events if e.kind is EventKind.DELIVERY), key=lambda e: e.starts_at, reverse=True
             ),
+            visits=sorted(
+                (e for e in events if e.kind is not EventKind.DELIVERY), key=lambda e: e.starts_at, reverse=True
+            ),
+            wrong=queries.wrong_numbers(session, row),
+            sharers=queries.sharers(session, row),
             unresolved=[ticket for ticket in story.tickets if ticket.state != "resolved"],
             resolved=[ticket for ticket in reversed(story.tickets) if ticket.state == "resolved"],
             consents={record.contact_id: record for record in story.consents},
@@ -175,6 +185,21 @@ def _told(
             detail=f"{words.by_way(message.channel).capitalize()} in {words.language(message.language)}. {state}",
             tone={MessageState.FAILED: "urgent", MessageState.UNCERTAIN: "sameday"}.get(message.state, ""),
             words=spoken(message, catalog) if readable else "",
+        )
+
+
+def _to_come(later: Sequence[Message], catalog: Catalog, zone: ZoneInfo, now: datetime) -> Iterable[Pin]:
+    """What is not written down yet, because its day is far."""
+    for message in later:
+        to = message.contact
+        who = "" if to is None or to.is_patient else f" to {to.name}"
+        yield Pin(
+            at=message.due_at,
+            icon="phone" if message.channel == "voice" else "messages",
+            title=f"{_title(message)}{who}",
+            detail=f"{words.by_way(message.channel).capitalize()} in {words.language(message.language)}. "
+            f"Of use until {words.when(message.not_after, zone, now)}",
+            words=spoken(message, catalog),
         )
 
 

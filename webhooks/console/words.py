@@ -1,7 +1,7 @@
 """How the console says times, people and states. Every time is the clock's on somebody's wall, with its zone given."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -138,6 +138,21 @@ def short_day(instant: datetime, zone: ZoneInfo) -> str:
     return f"{local:%b} {local.day}"
 
 
+def month_year(day: date) -> str:
+    """`November 2026`."""
+    return f"{day:%B %Y}"
+
+
+def date_words(day: date) -> str:
+    """`Nov 3, 2026`."""
+    return f"{day:%b} {day.day}, {day.year}"
+
+
+def weekday(day: date) -> str:
+    """`Mon`."""
+    return f"{day:%a}"
+
+
 def when(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
     """As near as it needs: `2:19 PM` today, `Wed 5:00 PM` within six days, else `Mar 14, 5:00 PM`."""
     days = abs((instant.astimezone(zone).date() - now.astimezone(zone).date()).days)
@@ -237,6 +252,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "short_day": short_day,
     "when": when,
+    "month_year": month_year,
+    "weekday": weekday,
+    "date_words": date_words,
     "span": span,
     "by_way": by_way,
     "often": often,

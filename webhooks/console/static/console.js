@@ -124,6 +124,84 @@ for (const box of document.querySelectorAll("[data-count]")) {
   if (box.value) count();
 }
 
+// --- a form is checked while it is filled in --------------------------------------------------------------------
+
+// The server's own rules, asked when a field is left. Only fields that were touched complain before the form is sent.
+for (const form of document.querySelectorAll("form[data-check]")) {
+  const touched = new Set();
+  form.addEventListener("change", async (event) => {
+    for (const one of document.querySelectorAll("[data-effect]")) one.classList.add("is-stale");
+    const seen = form.querySelector('[name="seen"]');
+    if (seen?.value) { seen.value = ""; tellUnseen(form); }
+    touched.add(event.target.name);
+    const answer = await fetch(form.getAttribute("action") || location.href,
+      { method: "POST", body: new FormData(form), headers: { "X-Check": "1" }, credentials: "same-origin" }).catch(() => null);
+    if (!answer?.ok || !answer.headers.get("Content-Type").includes("json")) return;
+    const { faults, tidy } = await answer.json();
+    for (const place of form.querySelectorAll("[data-why]")) {
+      const name = place.dataset.why;
+      const why = touched.has(name) || name === "shared" ? faults[name] || "" : place.hidden ? "" : faults[name] || "";
+      place.hidden = !why;
+      place.lastElementChild.textContent = why;
+      const field = form.elements[name];
+      place.closest(".field")?.classList.toggle("has-error", Boolean(why));
+      if (field?.setAttribute) why ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid");
+    }
+    for (const one of form.querySelectorAll("[data-shown-with]")) {
+      if (faults[one.dataset.shownWith]) one.hidden = false;
+    }
+    for (const [name, better] of Object.entries(tidy)) {
+      const field = form.elements[name];
+      if (field && field !== document.activeElement && "value" in field) field.value = better;
+    }
+  });
+}
+
+// What was shown is not what would be saved any more: the button says so.
+function tellUnseen(form) {
+  const button = form.querySelector("[data-again]");
+  if (button) button.textContent = button.dataset.again;
+}
+
+// --- a file is dropped, a page is printed -----------------------------------------------------------------------
+
+for (const place of document.querySelectorAll("[data-drop]")) {
+  const input = place.querySelector("input");
+  place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("is-target"); });
+  place.addEventListener("dragleave", () => place.classList.remove("is-target"));
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("is-target");
+    if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; input.form.requestSubmit(); }
+  });
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+// --- a delivery is dropped on another day -----------------------------------------------------------------------
+
+for (const month of document.querySelectorAll("[data-calendar]")) {
+  let held = null;
+  month.addEventListener("dragstart", (event) => { held = event.target.closest("[draggable]"); });
+  month.addEventListener("dragend", () => { held = null; });
+  month.addEventListener("dragover", (event) => {
+    const day = event.target.closest("td");
+    if (!held || !day) return;
+    event.preventDefault();
+    for (const one of month.querySelectorAll(".is-target")) one.classList.remove("is-target");
+    day.classList.add("is-target");
+  });
+  month.addEventListener("drop", (event) => {
+    const day = event.target.closest("td");
+    if (!held || !day) return;
+    event.preventDefault();
+    location.href = `${held.getAttribute("href")}?day=${day.dataset.date}`;
+  });
+}
+
 // One press of a form's button is one post; without this the server still takes a double press as one.
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();
