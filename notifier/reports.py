@@ -117,7 +117,7 @@ def promises(tickets: Sequence[TicketFacts], now: datetime) -> Table:
         "promises",
         "Promises kept",
         "A person was there before the hour that the patient was told.",
-        ("Urgency", "Kept", "Broken", "Not due yet", "Kept, %"),
+        ("Urgency", "Kept", "Broken", "Not due yet", "Percent kept"),
         rows,
         (1, 2),
         stacked=True,
@@ -158,7 +158,7 @@ def silence(messages: Iterable[MessageCount]) -> Table:
         "silence",
         "Silence",
         "Questions that arrived, by what was asked.",
-        ("Question", "Answered", "No answer", "Answered, %"),
+        ("Question", "Answered", "No answer", "Percent answered"),
         rows,
         (1, 2),
         stacked=True,
@@ -239,7 +239,7 @@ def teaching(events: Iterable[EventCount], taught: tuple[int, int]) -> Table:
             ("Teaching missed", counts[EventState.FAILED]),
             ("First doses given", doses),
             ("First doses after teaching", in_time),
-            ("First doses after teaching, %", _percent(in_time, doses - in_time)),
+            ("Percent of them after teaching", _percent(in_time, doses - in_time)),
         ),
     )
 

@@ -57,26 +57,29 @@ def catalogue() -> ResponseReturnValue:
     )
 
 
-def _values(site: Site | None, language: str, now: datetime, *, spoken: bool) -> dict[str, str]:
+class _Sample(dict[str, str]):
+    """Values for every place in a text; what only a patient's own facts could fill stands as its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"({name.replace('_', ' ')})"
+
+
+def _values(site: Site | None, language: str, now: datetime) -> _Sample:
     zone = ZoneInfo(site.timezone if site else "UTC")
     start = (now.astimezone(zone) + timedelta(days=1)).replace(hour=14, minute=0, second=0, microsecond=0)
-    phone = site.phone if site else "+18005550100"
-    return {
-        "brand": site.brand if site else "Pharmko",
-        "phone": wording.spoken_phone(phone) if spoken else wording.written_phone(phone),
+    return _Sample(
+        brand=site.brand if site else "Pharmko",
+        phone=wording.written_phone(site.phone if site else "+18005550100"),
         **wording.moment_values(start, start + timedelta(hours=2), zone, language),
-    }
+    )
 
 
 def _messages(catalog: Catalog, site: Site | None, languages: list[str], now: datetime) -> Iterator[Shown]:
     steps = [catalog.journeys.welcome, *catalog.journeys.steps]
     for key, template in catalog.messages.items():
         versions = [
-            _version(language, channel, wording.fill(words[language], _values(site, language, now, spoken=spoken)))
-            for channel, words, spoken in (
-                (Channel.SMS, template.text, False),
-                (Channel.VOICE, template.voice, True),
-            )
+            _version(language, channel, wording.render(template, language, _values(site, language, now), channel))
+            for channel, words in ((Channel.SMS, template.text), (Channel.VOICE, template.voice))
             for language in languages
             if language in words
         ]
@@ -88,9 +91,7 @@ def _answers(catalog: Catalog, site: Site | None, languages: list[str], now: dat
     """The safe answers that leave by themselves, by what was told."""
     for code, row in catalog.rules.rows.items():
         versions = [
-            _version(
-                language, Channel.SMS, wording.fill(row.reply[language], _values(site, language, now, spoken=False))
-            )
+            _version(language, Channel.SMS, wording.fill(row.reply[language], _values(site, language, now)))
             for language in languages
             if row.reply.get(language)
         ]
