@@ -42,7 +42,7 @@ def test_every_row_has_its_fate_before_anything_is_loaded(clinic: Clinic, cora: 
     assert "Checking: nothing is loaded yet" in cora.text
     clinic.world.settle()
     cora.opens(page)
-    assert "2 rows can be loaded, 1 are refused" in cora.text
+    assert "To load: 2. Refused: 1." in cora.text
     assert re.search(r"<th scope=\"row\">3</th>.*Refused.*<code>phone</code>", cora.text, re.S)
     assert patients() == 0
 
@@ -50,7 +50,7 @@ def test_every_row_has_its_fate_before_anything_is_loaded(clinic: Clinic, cora: 
     clinic.world.settle()
     assert patients() == 2
     cora.opens(page)
-    assert "2 rows are in the books, 1 were refused" in cora.text
+    assert "In the books: 2. Refused: 1." in cora.text
     phone = clinic.sandbox.phone("+12125552101")
     clinic.world.settle()
     assert phone.inbox, "who consented is welcomed"

@@ -76,6 +76,15 @@ function keep(old, now) {
   }
 }
 
+// Without a stream: ask for the page's token, and for the page only when it has changed.
+let token = new URLSearchParams(page.stream?.split("?")[1]).get("since");
+async function askOnce() {
+  const answer = await fetch(`${page.stream}&once=1`, { headers: { "X-Live": "1" }, credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok || answer.redirected) { refresh(); return; }
+  const now = await answer.text();
+  if (now !== token) { token = now; refresh(); }
+}
+
 function listen() {
   const stream = new EventSource(page.stream);
   stream.addEventListener("open", () => { isLive = true; tellLive(); });
@@ -85,7 +94,7 @@ function listen() {
     if (stream.readyState === EventSource.CLOSED) {
       isLive = false;
       tellLive();
-      setInterval(refresh, WITHOUT_STREAM);
+      setInterval(askOnce, WITHOUT_STREAM);
     }
   });
   setInterval(refresh, REFRESH);
