@@ -1,4 +1,4 @@
-"""`make bench ARGS=console`: the console with a big pharmacy in it; each page's p95, and what fifty open boards cost."""
+"""The console with a big pharmacy in it: each page's p95, and what fifty open boards cost."""
 
 import os
 import random
@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -331,14 +332,14 @@ def cpu(pid: int) -> float:
     """Seconds of CPU that a process and its children have used."""
     total = 0.0
     for each in [pid, *children(pid)]:
-        fields = open(f"/proc/{each}/stat").read().rsplit(")", 1)[1].split()
+        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
 
 def children(pid: int) -> list[int]:
     """The processes that it started."""
-    return [int(each) for each in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def boards(url: str, server: int) -> None:

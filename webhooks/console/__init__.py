@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flask import Blueprint, Flask, request
-from flask_babel import Babel
+from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
 from webhooks.console import words
@@ -21,6 +21,7 @@ def init_app(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     babel.init_app(app, locale_selector=door.locale)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["get_locale"] = get_locale
     app.jinja_env.filters.update(words.FILTERS)
 
 

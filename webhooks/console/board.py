@@ -19,6 +19,7 @@ from notifier.models import Contact, Site, Staff, Ticket
 from notifier.queries import Wanted
 from webhooks.console import bp, words
 from webhooks.console.door import Person, person
+from webhooks.console.tongue import _
 
 SHOWN = {Urgency.EMERGENCY: 100, Urgency.URGENT: 100, Urgency.SAME_DAY: 25, Urgency.ROUTINE: 15, Urgency.NONE: 15}
 MORE = 300
@@ -115,12 +116,12 @@ def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person
     if not ticket.text.startswith(said):
         said = ticket.text
     aside = [teller.relation] if teller and not teller.is_patient else []
-    aside += [f"{len(told)} texts"] if len(told) > 1 else []
+    aside += [_("%(count)s texts", count=len(told))] if len(told) > 1 else []
     return Row(
         number=ticket.number,
         urgency=ticket.urgency,
         name=whose(ticket),
-        about=tuple(words.kind(code) for code in ticket.kinds) if readable else ("Clinical",),
+        about=tuple(words.kind(code) for code in ticket.kinds) if readable else (_("Clinical"),),
         aside=" · ".join(aside),
         said=said if readable else None,
         added=ticket.text[len(said) :].strip() if readable else "",
@@ -161,7 +162,8 @@ def acknowledge_several() -> ResponseReturnValue:
         routine = [ticket for ticket in chosen if not ticket.urgency.is_red]
         took = [ticket.number for ticket in routine if tickets.acknowledge(session, ticket, viewer.actor, now=now)]
     queue.ring()
-    flash(f"{len(took)} of {len(numbers)} tickets are yours now." if numbers else "Tick the tickets first.")
+    done = _("%(took)s of %(count)s tickets are yours now.", took=len(took), count=len(numbers))
+    flash(done if numbers else _("Tick the tickets first."))
     return redirect(url_for(".board"))
 
 

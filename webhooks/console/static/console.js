@@ -19,7 +19,10 @@ function say(words, isLive) {
 }
 
 let isLive = false;
-function tellLive() { say(isLive ? "Live · as of" : "Not live · as of", isLive); }
+function tellLive() {
+  const words = document.querySelector("[data-said]")?.dataset;
+  if (words) say(isLive ? words.liveWords : words.staleWords, isLive);
+}
 
 // Rows do not move under a pointer that is on its way to one of them.
 function isAiming() {
