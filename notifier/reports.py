@@ -294,3 +294,24 @@ def access_day_and_night(tickets: Sequence[TicketFacts], zone: ZoneInfo) -> Tabl
         (3, 4),
         "min",
     )
+
+
+def phrases() -> Iterable[str]:
+    """Every title, note, column and label that a table of these may show."""
+    nowhere = ZoneInfo("UTC")
+    tables = [
+        *time_to_human([]),
+        promises([], datetime(2000, 1, 1, tzinfo=nowhere)),
+        by_kind([], red=True),
+        by_kind([], red=False),
+        silence([]),
+        outcomes([], 0, 0),
+        page_load([], {}, nowhere),
+        teaching([], (0, 0)),
+        deliveries([], []),
+        access_day_and_night([], nowhere),
+    ]
+    for table in tables:
+        yield from (table.title, table.note, *table.columns)
+        yield from (str(row[0]) for row in table.rows if str(row[0]) != str(row[0]).lower())
+    yield from ("Sms", "Voice")

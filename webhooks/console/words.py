@@ -83,9 +83,14 @@ def tone(urgency: Urgency) -> str:
     return "routine" if urgency is Urgency.NONE else urgency.value.replace("_", "")
 
 
+def kind_words(code: str) -> str:
+    """A kind in English, by which its translation is found."""
+    return code.replace("_", " ").capitalize()
+
+
 def kind(code: str) -> str:
     """`Line out` for LINE_OUT."""
-    return _(code.replace("_", " ").capitalize())
+    return _(kind_words(code))
 
 
 def kinds(codes: list[str]) -> str:
@@ -95,8 +100,13 @@ def kinds(codes: list[str]) -> str:
 
 def plain(word: str) -> str:
     """`First dose` for first_dose, `IV antibiotic` for iv_antibiotic."""
+    return _(readable(word))
+
+
+def readable(word: str) -> str:
+    """The same in English, by which its translation is found."""
     said = " ".join(part.upper() if part in ACRONYMS else part for part in str(word).split("_"))
-    return _(said[:1].upper() + said[1:])
+    return said[:1].upper() + said[1:]
 
 
 def language(code: str) -> str:
