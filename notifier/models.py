@@ -273,7 +273,10 @@ class CareEvent(Base):
     """One dated thing we speak about: a delivery, a teaching visit, the first dose, a lab draw."""
 
     __tablename__ = "care_event"
-    __table_args__ = (UniqueConstraint("plan_id", "kind", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("plan_id", "kind", "external_id"),
+        Index("event_by_day", "kind", "starts_at"),
+    )
 
     id: Mapped[uuid.UUID] = key()
     plan_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("therapy_plan.id"), index=True)
@@ -446,6 +449,7 @@ class Ticket(Base):
             sqlite_where=text("state = 'open'"),
         ),
         Index("ticket_by_age", "opened_at"),
+        Index("ticket_on_board", "state", "urgency", "resolved_at", "site_key"),
         CheckConstraint("state != 'open' OR escalate_at IS NOT NULL", name="open_wakes_somebody"),
         CheckConstraint(
             "state != 'acknowledged' OR (owner IS NOT NULL AND ack_expires_at IS NOT NULL)",

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, load_only, noload, selectinload
 
 from notifier.core import names
 from notifier.core.vocabulary import EventKind
@@ -35,6 +35,12 @@ def patient(session: Session, patient_id: UUID, sites: Sites = ()) -> Patient:
     return row
 
 
+_LISTED = (  # what a row of a list tells
+    selectinload(Patient.contacts),
+    selectinload(Patient.plans).options(
+        load_only(TherapyPlan.state, TherapyPlan.created_at), noload(TherapyPlan.patient)
+    ),
+)
 _WHOLE = (selectinload(Patient.contacts), selectinload(Patient.plans).selectinload(TherapyPlan.events))
 
 
@@ -46,7 +52,7 @@ def plans(session: Session, patient_id: UUID) -> Sequence[TherapyPlan]:
 
 def patients(session: Session, sites: Sites, *, limit: int, offset: int = 0) -> Sequence[Patient]:
     """Patients, the newest first, with their plans."""
-    found = select(Patient).where(*at(Patient.site_key, sites)).options(*_WHOLE)
+    found = select(Patient).where(*at(Patient.site_key, sites)).options(*_LISTED)
     return session.scalars(found.order_by(Patient.created_at.desc(), Patient.id).limit(limit).offset(offset)).all()
 
 
@@ -67,7 +73,7 @@ def find_patients(session: Session, sites: Sites, words: str, phone: str | None,
         hashes = [lookup(name) for name in names.wanted(words) if name]
         named = or_(Patient.name_hash.in_(hashes), Patient.family_hash.in_(hashes))
         ids = set(session.scalars(select(Patient.id).where(named, *at(Patient.site_key, sites)).limit(limit)))
-    found = select(Patient).where(Patient.id.in_(ids), *at(Patient.site_key, sites)).options(*_WHOLE)
+    found = select(Patient).where(Patient.id.in_(ids), *at(Patient.site_key, sites)).options(*_LISTED)
     return sorted(session.scalars(found.limit(limit)) if ids else (), key=lambda row: (row.family_name, row.given_name))
 
 
@@ -162,20 +168,38 @@ def viewed_since(session: Session, row: Patient | Ticket, by: str, since: dateti
 
 
 def events_between(
-    session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime, *, limit: int = 2000
-) -> Sequence[CareEvent]:
-    """The dated things of these kinds that begin between two instants, with their patients."""
+    session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime
+) -> list[tuple[UUID, datetime, str]]:
+    """When each dated thing of these kinds begins, and whose zone tells it: bare values, for a month may hold many."""
     found = (
-        select(CareEvent)
+        select(CareEvent.id, CareEvent.starts_at, Patient.timezone)
         .join(TherapyPlan, TherapyPlan.id == CareEvent.plan_id)
+        .join(Patient, Patient.id == TherapyPlan.patient_id)
         .where(
             CareEvent.kind.in_(list(kinds)),
             CareEvent.starts_at >= start,
             CareEvent.starts_at < end,
             *at(TherapyPlan.site_key, sites),
         )
-        .options(joinedload(CareEvent.plan).joinedload(TherapyPlan.patient))
-        .order_by(CareEvent.starts_at)
-        .limit(limit)
+        .order_by(CareEvent.starts_at, CareEvent.id)
+    )
+    return [(row_id, starts_at, zone) for row_id, starts_at, zone in session.execute(found)]
+
+
+def events_with_patients(session: Session, ids: Iterable[UUID]) -> Sequence[CareEvent]:
+    """These dated things with their patients, without what is in the boxes."""
+    found = (
+        select(CareEvent)
+        .where(CareEvent.id.in_(list(ids)))
+        .options(
+            defer(CareEvent.items),
+            joinedload(CareEvent.plan).options(
+                load_only(TherapyPlan.patient_id),
+                joinedload(TherapyPlan.patient).options(
+                    load_only(Patient.given_name, Patient.family_name, Patient.timezone), noload(Patient.site)
+                ),
+            ),
+        )
+        .order_by(CareEvent.starts_at, CareEvent.id)
     )
     return session.scalars(found).unique().all()

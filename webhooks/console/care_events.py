@@ -24,6 +24,7 @@ from webhooks.console.tongue import _
 
 MODES = ("visit", "phone", "video")
 OTHERS = tuple(kind for kind in EventKind if kind not in (EventKind.DELIVERY, EventKind.EDUCATION))
+PER_DAY = 8  # shown of one day
 MOVABLE = (EventState.SCHEDULED, EventState.OUT_FOR_DELIVERY, EventState.FAILED)
 
 
@@ -43,7 +44,8 @@ class Day(NamedTuple):
     date: date
     is_in_month: bool
     is_today: bool
-    entries: list[Entry]
+    entries: list[Entry]  # the first of them
+    total: int
 
 
 @bp.get("/calendar")
@@ -58,29 +60,30 @@ def care_calendar() -> ResponseReturnValue:
     )
     weeks = calendar.Calendar().monthdatescalendar(month.year, month.month)
     with runtime.reading() as session:
-        found = queries.events_between(
+        moments = queries.events_between(
             session,
             viewer.sites,
             kinds,
             datetime.combine(weeks[0][0], time(), viewer.zone),
             datetime.combine(weeks[-1][-1] + timedelta(days=1), time(), viewer.zone),
         )
+        on: dict[date, list[UUID]] = defaultdict(list)
+        for event_id, starts_at, name in moments:
+            on[starts_at.astimezone(ZoneInfo(name)).date()].append(event_id)
+        shown = [event_id for ids in on.values() for event_id in ids[:PER_DAY]]
         by_day = defaultdict(list)
-        for event in found:
+        for event in queries.events_with_patients(session, shown):
             zone = ZoneInfo(event.plan.patient.timezone)
             local = event.starts_at.astimezone(zone)
-            movable = event.state in (EventState.SCHEDULED, EventState.OUT_FOR_DELIVERY, EventState.FAILED)
-            by_day[local.date()].append(
-                Entry(
-                    event, event.plan.patient, local, event.ends_at.astimezone(zone) if event.ends_at else None, movable
-                )
-            )
+            ends = event.ends_at.astimezone(zone) if event.ends_at else None
+            by_day[local.date()].append(Entry(event, event.plan.patient, local, ends, event.state in MOVABLE))
+
+        def as_day(day: date) -> Day:
+            return Day(day, day.month == month.month, day == today, by_day[day], len(on[day]))
+
         return render_template(
             "console/calendar.html",
-            weeks=[
-                [Day(day, day.month == month.month, day == today, by_day.get(day, [])) for day in week]
-                for week in weeks
-            ],
+            weeks=[[as_day(day) for day in week] for week in weeks],
             month=month,
             before=(month - timedelta(days=1)).strftime("%Y-%m"),
             after=(month + timedelta(days=32)).strftime("%Y-%m"),

@@ -12,13 +12,14 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import import_runs, queries, runtime
+from notifier import clock, import_runs, presence, queries, runtime
 from notifier.errors import Missing
 from webhooks.console import bp
 from webhooks.console.door import Person, person
 
 EVERY = 0.8  # seconds between two looks
 BEAT = 5  # looks between two signs of life, by which a browser that left is noticed
+HERE = 25  # looks between two words that somebody still has a ticket open
 LIFE = 75  # looks; then the browser asks anew, and is checked at the door again
 STREAMS = 30  # at once in one process, so that texts always find a thread; who gets none asks by itself, slower
 
@@ -52,13 +53,15 @@ _looks = _Looks()
 @bp.get("/live")
 def stream() -> Response:
     """Events for the page named by `ticket`, `patient` or `file`, else for the board. With `once`: its token now."""
-    what, look = _looked_at(person())
+    viewer = person()
+    what, look = _looked_at(viewer)
     if "once" in request.args:
         return Response(_looks.token(what, look), mimetype="text/plain")
     if not _free.acquire(blocking=False):
         return Response(status=204)  # by the standard: do not come back
     since = request.headers.get("Last-Event-ID") or request.args.get("since", "")
-    response = Response(_events(what, look, since), mimetype="text/event-stream")
+    number, me = request.args.get("ticket", type=int), viewer.staff.id
+    response = Response(_events(what, look, since, lambda: _is_here(number, me)), mimetype="text/event-stream")
     response.call_on_close(_free.release)
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -71,7 +74,9 @@ def _looked_at(viewer: Person) -> tuple[Hashable, Look]:
 
     def look(session: Session) -> str:
         if number is not None:
-            return queries.ticket_token(session, queries.ticket(session, number, sites))
+            ticket = queries.ticket(session, number, sites)
+            here = presence.others(session, ticket.id, None, real_now=clock.real())
+            return f"{queries.ticket_token(session, ticket)}|{len(here)}"
         if patient is not None:
             return queries.patient_token(session, queries.patient(session, patient, sites).id)
         if file is not None:
@@ -82,10 +87,20 @@ def _looked_at(viewer: Person) -> tuple[Hashable, Look]:
     return (number, patient, file, viewer.staff.id if file else None, sites), look
 
 
-def _events(what: Hashable, look: Look, since: str) -> Iterator[str]:
+def _is_here(number: int | None, me: UUID) -> None:
+    """Somebody still has this ticket open."""
+    if number is not None:
+        with runtime.transaction() as session:
+            ticket_id = queries.ticket(session, number).id
+            presence.saw(session, ticket_id, me, now=clock.now(), real_now=clock.real())
+
+
+def _events(what: Hashable, look: Look, since: str, is_here: Callable[[], None]) -> Iterator[str]:
     yield "retry: 1000\n\n"
     for turn in range(LIFE):
         try:
+            if turn % HERE == 0:
+                is_here()
             now = _looks.token(what, look)
         except (SQLAlchemyError, Missing):
             return  # the browser shows that it is no longer live, and comes back

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, queries, runtime, tickets
+from notifier import access, clock, presence, queries, runtime, tickets
 from notifier.core import routing, triage
 from notifier.core.states import EventState, TicketState
 from notifier.core.vocabulary import Channel, Consent, EventKind
@@ -78,11 +78,15 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             writing=request.args.get("write", "") if problem is None else problem.form,
             may_read=lambda other: may_read(viewer, other.kinds),
             token=token,
+            here=presence.others(session, row.id, viewer.staff.id, real_now=clock.real()),
         )
+        stale = presence.is_stale(session, row.id, viewer.staff.id, now=now, real_now=clock.real())
         new = not queries.viewed_since(session, row, viewer.name, now - READ_ANEW)
-    if new:
+    if new or stale:
         with runtime.transaction() as session:
-            access.viewed(session, row, viewer.name, now=now)
+            presence.saw(session, row.id, viewer.staff.id, now=now, real_now=clock.real())
+            if new:
+                access.viewed(session, row, viewer.name, now=now)
     return page, 409 if problem else 200
 
 

@@ -47,6 +47,8 @@ def upgrade() -> None:
     op.create_index("message_by_day", "message", ["due_at"])
     op.create_index("message_troubled", "message", ["due_at"], postgresql_where=_UNSETTLED, sqlite_where=_UNSETTLED)
     op.create_index("ticket_by_age", "ticket", ["opened_at"])
+    op.create_index("ticket_on_board", "ticket", ["state", "urgency", "resolved_at", "site_key"])
+    op.create_index("event_by_day", "care_event", ["kind", "starts_at"])
 
 
 def _find_by_name() -> None:

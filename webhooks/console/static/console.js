@@ -107,6 +107,59 @@ function listen() {
 if (page.stream) listen();
 document.addEventListener("pointermove", () => { pointerMoved = Date.now(); }, { passive: true });
 
+// --- an emergency is heard, for those who asked for it ------------------------------------------------------------
+
+const alarm = document.querySelector("[data-alarm]");
+const EVERY = 20000; // one tone, again until somebody has it
+let lastTone = 0;
+let told = 0;
+
+function alarmsNow() { return Number(document.getElementById("alarms")?.dataset.alarms || 0); }
+
+function tone() {
+  const audio = new AudioContext();
+  const volume = audio.createGain();
+  volume.connect(audio.destination);
+  volume.gain.setValueAtTime(0.2, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.5);
+  const note = audio.createOscillator();
+  note.frequency.value = 880;
+  note.connect(volume);
+  note.start();
+  note.stop(audio.currentTime + 0.5);
+  note.addEventListener("ended", () => audio.close());
+}
+
+function sound() {
+  const count = alarmsNow();
+  if (localStorage.alarm !== "on" || !count) { told = count; return; }
+  if (Date.now() - lastTone >= EVERY) { lastTone = Date.now(); tone(); }
+  if (count > told && "Notification" in window && Notification.permission === "granted") {
+    new Notification(alarm.dataset.says, { tag: "emergency", requireInteraction: true }); // never a name
+  }
+  told = count;
+}
+
+function tellAlarm() {
+  const on = localStorage.alarm === "on";
+  alarm.setAttribute("aria-pressed", String(on));
+  alarm.lastElementChild.textContent = on ? alarm.dataset.on : alarm.dataset.off;
+}
+
+if (alarm) {
+  alarm.hidden = false;
+  alarm.addEventListener("click", () => {
+    localStorage.alarm = localStorage.alarm === "on" ? "off" : "on";
+    if (localStorage.alarm === "on") {
+      tone();
+      if ("Notification" in window && Notification.permission === "default") Notification.requestPermission();
+    }
+    tellAlarm();
+  });
+  tellAlarm();
+  setInterval(sound, 1000);
+}
+
 // --- toasts ---------------------------------------------------------------------------------------------------
 
 for (const toast of document.querySelectorAll("[data-toast]")) {
@@ -247,9 +300,22 @@ function take() {
   else document.querySelector('[data-key="a"]')?.click();
 }
 
+// To the box of the ticket's page: an answer, or a note. From the board: of the row in hand.
+function write(what) {
+  const row = document.querySelector("[data-rows] .row.is-current .row-title a");
+  const query = what ? `?write=${what}` : "";
+  if (row) { location.href = `${row.getAttribute("href")}${query}#text`; return; }
+  const box = document.getElementById("text");
+  if (!box) return;
+  const noting = box.form.getAttribute("action").endsWith("/note");
+  if (noting === (what === "note")) box.focus();
+  else location.href = `${location.pathname}${query}#text`;
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
-  const does = { j: () => move(1), k: () => move(-1), a: take, r: () => document.getElementById("text")?.focus(),
-    c: () => document.querySelector('[data-key="c"]')?.click() }[event.key];
+  const does = { j: () => move(1), k: () => move(-1), a: take, r: () => write(""), n: () => write("note"),
+    c: () => document.querySelector('[data-key="c"]')?.click(), "/": () => document.getElementById("q")?.focus(),
+    "?": () => document.getElementById("keys")?.showModal() }[event.key];
   if (does) { event.preventDefault(); does(); }
 });
