@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session, defer, joinedload, load_only, noload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, lazyload, load_only, selectinload
 
 from notifier.core import names
 from notifier.core.vocabulary import EventKind
@@ -38,7 +38,7 @@ def patient(session: Session, patient_id: UUID, sites: Sites = ()) -> Patient:
 _LISTED = (  # what a row of a list tells
     selectinload(Patient.contacts),
     selectinload(Patient.plans).options(
-        load_only(TherapyPlan.state, TherapyPlan.created_at), noload(TherapyPlan.patient)
+        load_only(TherapyPlan.state, TherapyPlan.created_at), lazyload(TherapyPlan.patient)
     ),
 )
 _WHOLE = (selectinload(Patient.contacts), selectinload(Patient.plans).selectinload(TherapyPlan.events))
@@ -196,7 +196,7 @@ def events_with_patients(session: Session, ids: Iterable[UUID]) -> Sequence[Care
             joinedload(CareEvent.plan).options(
                 load_only(TherapyPlan.patient_id),
                 joinedload(TherapyPlan.patient).options(
-                    load_only(Patient.given_name, Patient.family_name, Patient.timezone), noload(Patient.site)
+                    load_only(Patient.given_name, Patient.family_name, Patient.timezone), lazyload(Patient.site)
                 ),
             ),
         )

@@ -78,7 +78,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             writing=request.args.get("write", "") if problem is None else problem.form,
             may_read=lambda other: may_read(viewer, other.kinds),
             token=token,
-            here=presence.others(session, row.id, viewer.staff.id, real_now=clock.real()),
+            present=presence.others(session, row.id, viewer.staff.id, real_now=clock.real()),
         )
         stale = presence.is_stale(session, row.id, viewer.staff.id, now=now, real_now=clock.real())
         new = not queries.viewed_since(session, row, viewer.name, now - READ_ANEW)
