@@ -1,5 +1,6 @@
 """The board: what is new to whom, who else is there, several at once; and fifty who look cost one look."""
 
+import re
 from typing import Any
 
 import pytest
@@ -129,3 +130,32 @@ def test_the_whole_console_is_read_in_spanish_by_who_chooses_it(people: Clinic) 
     nia.opens(f"/patients/{otis.row.id}")
     assert "noviembre" in nia.text
     assert "Todo lo que fue y será" in nia.text
+
+
+def test_a_text_that_names_the_medicine_is_held_and_a_safe_one_offered(people: Clinic) -> None:
+    otis = people.active("Otis")
+    otis.texts("FEVER 101.5")
+    page = f"/tickets/{otis.ticket.number}"
+    nia = Visitor(people).signs_in("nia@example.com")
+    nia.opens(page)
+    nonce = re.search(r'name="nonce" value="(\w+)"', nia.text)[1]
+    nia.sends(f"{page}/reply", nonce=nonce, text="your vancomycin is late")
+    assert nia.page.status_code == 409
+    assert "say &#34;your medicine&#34;" in nia.text
+    assert "<q>Your medicine is late</q>" in nia.text
+    people.world.settle()
+    assert otis.received("vancomycin") == 0
+    form = nia.text.split('id="safer"')[1]
+    nonce, text = (re.search(rf'name="{name}" value="([^"]+)"', form)[1] for name in ("nonce", "text"))
+    nia.sends(f"{page}/reply", nonce=nonce, text=text)
+    people.world.settle()
+    assert otis.received("Your medicine is late") == 1
+
+
+def test_a_saved_answer_is_offered_in_the_patients_language(people: Clinic) -> None:
+    otis = people.active("Otis", language="es")
+    otis.texts("FIEBRE 39")
+    nia = Visitor(people).signs_in("nia@example.com")
+    nia.opens(f"/tickets/{otis.ticket.number}?say=calling")
+    box = re.search(r'<textarea id="text"[^>]*>([^<]*)</textarea>', nia.text)[1]
+    assert box == "Recibimos su texto y le llamamos ahora. Por favor conteste."
