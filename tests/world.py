@@ -19,6 +19,7 @@ from notifier.core.states import MessageState, TicketState
 from notifier.models import Message, Ticket
 from notifier.sandbox import Sandbox
 from tests.servers import free_port
+from webhooks.console import live
 
 logging.getLogger("werkzeug").setLevel(logging.WARNING)
 KEY = Fernet.generate_key().decode()
@@ -96,6 +97,7 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; leave nothing behind."""
+        live.end_streams()
         self.sandbox.stop()
         self.server.shutdown()
         self.server.server_close()

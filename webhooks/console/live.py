@@ -24,6 +24,7 @@ LIFE = 75  # looks; then the browser asks anew, and is checked at the door again
 STREAMS = 30  # at once in one process, so that texts always find a thread; who gets none asks by itself, slower
 
 _free = threading.BoundedSemaphore(STREAMS)
+_leaving = threading.Event()
 Look = Callable[[Session], str]
 
 
@@ -109,4 +110,16 @@ def _events(what: Hashable, look: Look, since: str, is_here: Callable[[], None])
             yield f"event: change\nid: {now}\ndata: {now}\n\n"
         elif turn % BEAT == 0:
             yield ": alive\n\n"
-        time.sleep(EVERY)
+        if _leaving.wait(EVERY):
+            return
+
+
+def end_streams(patience: float = 5.0) -> bool:
+    """End every stream of this process, and wait until none holds a connection. False: one did not end in time."""
+    _leaving.set()
+    end = time.monotonic() + patience
+    held = [_free.acquire(timeout=max(0.01, end - time.monotonic())) for _ in range(STREAMS)]
+    for _ in filter(None, held):
+        _free.release()
+    _leaving.clear()
+    return all(held)
