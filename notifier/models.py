@@ -101,6 +101,15 @@ class Staff(Base):
     totp_since: Mapped[datetime | None] = mapped_column(Instant)  # none: not in use yet
     totp_step: Mapped[int | None] = mapped_column(BigInteger)  # the last code's: no code opens twice
     active: Mapped[bool] = mapped_column(default=True)
+    phone_code: Mapped[str | None] = mapped_column(String(64))  # of a test page, by its keyed hash
+    phone_code_until: Mapped[datetime | None] = mapped_column(Instant)
+    phone_verified_at: Mapped[datetime | None] = mapped_column(Instant)
+    phone_verified_hash: Mapped[str | None] = mapped_column(String(64))  # which phone that was
+
+    @property
+    def phone_rings(self) -> bool:
+        """Whether pages are known to arrive on the phone that they have now."""
+        return self.phone_verified_at is not None and self.phone_verified_hash == self.phone_hash
 
 
 class OnCallShift(Base):

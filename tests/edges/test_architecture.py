@@ -11,7 +11,7 @@ TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path
 EDGES = ("webhooks/", "jobs/", "notifier/cli.py", "notifier/demo/", "notifier/sandbox/", "notifier/doctor.py")
 VERBS = (
     *("enrolment", "sending", "inbox", "hearing", "answering", "tickets", "paging", "paging_answers"),
-    *("reconcile", "importing", "import_runs", "pharmacy", "presence", "rehearsal", "second_step"),
+    *("reconcile", "importing", "import_runs", "pharmacy", "phone_check", "presence", "rehearsal", "second_step"),
 )
 
 

@@ -161,3 +161,30 @@ def test_a_supervisor_helps_a_nurse_whose_phone_is_lost_and_the_journal_says_so(
     with runtime.reading() as session:
         lines = session.scalars(select(AuditEvent).where(AuditEvent.verb == "staff.second_step_off")).all()
     assert [line.actor for line in lines] == ["Sue"]
+
+
+def test_a_nurse_proves_that_her_phone_rings_and_a_new_number_must_be_proved_anew(clinic: Clinic, nia: Visitor) -> None:
+    nia.opens("/account")
+    nia.sends("/account/test-page")
+    clinic.world.settle()
+    code = re.search(r"Your code is (\d{6})", clinic.nia.last)[1]
+    nia.opens("/account")
+    nia.sends("/account/phone", code="000000" if code != "000000" else "111111")
+    assert "send another" in nia.text
+    nia.opens("/account")
+    nia.sends("/account/phone", code=code)
+    assert "send another" in nia.text, "a code is tried once"
+
+    clinic.world.clock.passes(minutes=2)
+    nia.opens("/account")
+    nia.sends("/account/test-page")
+    clinic.world.settle()
+    nia.opens("/account")
+    nia.sends("/account/phone", code=re.search(r"Your code is (\d{6})", clinic.nia.last)[1])
+    assert "Your phone rings" in nia.text
+    nia.opens("/roster")
+    assert re.search(r"Nia Nurse.*?Rings", nia.text, re.S)
+    with runtime.transaction() as session:
+        session.scalars(select(Staff).where(Staff.key == "nia")).one().phone_hash = "another"
+    nia.opens("/account")
+    assert "Not tried yet" in nia.text

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from notifier import access, clock, queries, runtime, second_step
+from jobs import queue
+from notifier import access, clock, phone_check, queries, runtime, second_step
 from notifier.access import Right
 from notifier.errors import Invalid, Refused
 from notifier.models import Staff
@@ -148,6 +149,32 @@ def end_other_sessions() -> ResponseReturnValue:
         count = access.sign_out_everywhere(session, _me(session), now=now, by=viewer.name, but=viewer.session_id)
     flash(_("%(count)s other browsers are signed out", count=count))
     return redirect(url_for(".account"))
+
+
+@bp.post("/account/test-page")
+@limiter.limit("5 per hour", key_func=_tries)
+def test_page() -> ResponseReturnValue:
+    """Page one's own phone."""
+    try:
+        with runtime.transaction() as session:
+            phone_check.send_test_page(session, _me(session), now=clock.now())
+    except Refused as refusal:
+        return _page(("phone", str(refusal)))
+    queue.ring()
+    flash(_("A test page is on its way to your phone"))
+    return redirect(url_for(".account", _anchor="phone"))
+
+
+@bp.post("/account/phone")
+@limiter.limit("10 per hour", key_func=_tries)
+def confirm_phone() -> ResponseReturnValue:
+    """The code that the test page brought."""
+    with runtime.transaction() as session:
+        rings = phone_check.confirm(session, _me(session), request.form.get("code", ""), now=clock.now())
+    if not rings:
+        return _page(("phone", _("That is not the code of the last test page: send another.")))
+    flash(_("Your phone rings"))
+    return redirect(url_for(".account", _anchor="phone"))
 
 
 # --- colleagues -----------------------------------------------------------------------------------------------------

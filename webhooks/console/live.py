@@ -17,11 +17,13 @@ from notifier.errors import Missing
 from webhooks.console import bp
 from webhooks.console.door import Person, person
 
-EVERY = 0.8  # seconds between two looks
-BEAT = 5  # looks between two signs of life, by which a browser that left is noticed
-HERE = 25  # looks between two words that somebody still has a ticket open
-LIFE = 75  # looks; then the browser asks anew, and is checked at the door again
+EVERY = 0.5  # seconds between two looks; with what is shared a change is told within one
+BEAT = 8  # looks between two signs of life, by which a browser that left is noticed
+HERE = 40  # looks between two words that somebody still has a ticket open
+LIFE = 120  # looks; then the browser asks anew, and is checked at the door again
 STREAMS = 30  # at once in one process, so that texts always find a thread; who gets none asks by itself, slower
+
+SHARED = 0.4  # seconds for which one look serves everybody
 
 _free = threading.BoundedSemaphore(STREAMS)
 _leaving = threading.Event()
@@ -43,8 +45,8 @@ class _Looks:
             if now >= until:
                 with runtime.reading() as session:
                     token = look(session)
-                self._seen = {key: seen for key, seen in self._seen.items() if seen[0] > now - LIFE}
-                self._seen[what] = (now + EVERY * 0.9, token)
+                self._seen = {key: seen for key, seen in self._seen.items() if seen[0] > now - 60}
+                self._seen[what] = (now + SHARED, token)
             return token
 
 

@@ -72,6 +72,10 @@ def _find_by_name() -> None:
 def _second_step() -> None:
     op.add_column("staff", sa.Column("totp_secret", sa.LargeBinary(), nullable=True))
     op.add_column("staff", sa.Column("totp_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("staff", sa.Column("phone_code", sa.String(length=64), nullable=True))
+    op.add_column("staff", sa.Column("phone_code_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("staff", sa.Column("phone_verified_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("staff", sa.Column("phone_verified_hash", sa.String(length=64), nullable=True))
     op.add_column("staff", sa.Column("totp_step", sa.BigInteger(), nullable=True))
     op.add_column("console_session", sa.Column("browser", sa.String(length=80), nullable=False, server_default=""))
     op.add_column("console_session", sa.Column("waits", sa.Boolean(), nullable=False, server_default=sa.false()))
