@@ -94,7 +94,7 @@ def create_user(session: Session, email: str, role: Role, password: str, *, now:
         raise Invalid({"email": "must be an address such as nora@example.com"})
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid({"password": f"must have {SHORTEST_PASSWORD} characters or more"})
-    staff = _by_email(session, email)
+    staff = by_email(session, email)
     if staff is None:
         staff = Staff(
             key=f"user-{_email_hash(email)[:12]}",
@@ -115,7 +115,7 @@ def create_user(session: Session, email: str, role: Role, password: str, *, now:
 
 def check_password(session: Session, email: str, password: str) -> Staff | None:
     """The person whose e-mail and password these are; None: nobody, after the same work."""
-    staff = _by_email(session, email)
+    staff = by_email(session, email)
     known = staff is not None and staff.active and staff.password_hash
     if not _verify(known or _nobodys_hash(), password) or staff is None or not known:
         return None
@@ -137,7 +137,8 @@ def _nobodys_hash() -> str:
     return _hasher.hash(secrets.token_hex(16))
 
 
-def _by_email(session: Session, email: str) -> Staff | None:
+def by_email(session: Session, email: str) -> Staff | None:
+    """The person with this e-mail, in whatever case it is typed."""
     return session.scalars(select(Staff).where(Staff.email_hash == _email_hash(email))).one_or_none()
 
 

@@ -197,8 +197,13 @@ def answered(session: Session, contact: Contact, text: str, *, catalog: Catalog,
     inbox.attend(session, row.id, catalog=catalog, now=now)
     session.flush()
     session.refresh(row)
+    # Others may be telling true things at the same moment: only what follows from these words counts.
+    theirs = select(Contact.patient_id).where(Contact.phone_hash == contact.phone_hash)
+    about = select(Ticket.id).where(Ticket.patient_id.in_(theirs))
     born: Sequence[Message] = session.scalars(
-        select(Message).where(Message.created_at >= now).options(joinedload(Message.staff))
+        select(Message)
+        .where(Message.created_at >= now, (Message.inbound_id == row.id) | Message.ticket_id.in_(about))
+        .options(joinedload(Message.staff))
     ).all()
     fresh = [message for message in born if message.id not in known]
     return Heard(

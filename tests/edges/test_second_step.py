@@ -5,11 +5,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import select
 
-from notifier import access, runtime
+from notifier import access, cli, runtime
 from notifier.clock import real
 from notifier.core.vocabulary import Role
 from notifier.models import AuditEvent, ConsoleSession, RecoveryCode, Staff
@@ -188,3 +189,12 @@ def test_a_nurse_proves_that_her_phone_rings_and_a_new_number_must_be_proved_ane
         session.scalars(select(Staff).where(Staff.key == "nia")).one().phone_hash = "another"
     nia.opens("/account")
     assert "Not tried yet" in nia.text
+
+
+def test_whoever_runs_the_service_helps_the_last_one_who_could(clinic: Clinic, nia: Visitor) -> None:
+    turns_on(nia)
+    answer = CliRunner().invoke(cli.main, ["user", "unlock", "Nia@example.com"])
+    assert answer.exit_code == 0, answer.output
+    assert nia.client.get("/").status_code == 302
+    assert "Board" in Visitor(clinic).signs_in("nia@example.com").text
+    assert CliRunner().invoke(cli.main, ["user", "unlock", "nobody@example.com"]).exit_code == 1
