@@ -132,4 +132,9 @@ def _listens(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["console"]:
+        from tests.bench import console
+
+        console.main()
+    else:
+        main()
