@@ -327,7 +327,17 @@ class Message(Base):
             postgresql_where=text("state IN ('sending', 'uncertain', 'sent')"),
             sqlite_where=text("state IN ('sending', 'uncertain', 'sent')"),
         ),
-        Index("message_by_day", "due_at"),
+        Index(  # reports count a period from the index alone
+            "message_by_day",
+            "due_at",
+            postgresql_include=("state", "channel", "prompt", "answered_at", "segments", "staff_id", "site_key"),
+        ),
+        Index(
+            "message_pages",
+            "due_at",
+            postgresql_where=text("staff_id IS NOT NULL"),
+            sqlite_where=text("staff_id IS NOT NULL"),
+        ),
         Index(
             "message_troubled",
             "due_at",

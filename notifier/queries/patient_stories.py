@@ -53,7 +53,9 @@ def plans(session: Session, patient_id: UUID) -> Sequence[TherapyPlan]:
 def patients(session: Session, sites: Sites, *, limit: int, offset: int = 0) -> Sequence[Patient]:
     """Patients, the newest first, with their plans."""
     found = select(Patient).where(*at(Patient.site_key, sites)).options(*_LISTED)
-    return session.scalars(found.order_by(Patient.created_at.desc(), Patient.id).limit(limit).offset(offset)).all()
+    return session.scalars(
+        found.order_by(Patient.created_at.desc(), Patient.id.desc()).limit(limit).offset(offset)
+    ).all()
 
 
 def count_patients(session: Session, sites: Sites) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from notifier.core.states import EventState, MessageState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Role, Urgency
-from notifier.models import CareEvent, Message, Patient, Staff, TherapyPlan, Ticket
+from notifier.models import CareEvent, Message, Staff, TherapyPlan, Ticket
 from notifier.queries.scope import Sites, at
 
 
@@ -139,9 +139,7 @@ def taught_in_time(session: Session, sites: Sites, start: datetime, end: datetim
 
 def patients_served(session: Session, sites: Sites) -> int:
     """How many patients have a plan that is not over."""
-    found = (
-        select(func.count(func.distinct(TherapyPlan.patient_id)))
-        .where(TherapyPlan.state.not_in(("ended", "deceased")), *at(TherapyPlan.site_key, sites))
-        .join(Patient, Patient.id == TherapyPlan.patient_id)
+    found = select(func.count(func.distinct(TherapyPlan.patient_id))).where(
+        TherapyPlan.state.not_in(("ended", "deceased")), *at(TherapyPlan.site_key, sites)
     )
     return session.scalar(found) or 0

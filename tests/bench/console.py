@@ -254,7 +254,7 @@ def fill(url: str, now: datetime) -> None:
     )
     with runtime.current().engine.begin() as connection:
         connection.execute(text("UPDATE counter SET value = :n"), {"n": TICKETS})
-    copier.line.execute("ANALYZE")
+    copier.line.execute("VACUUM ANALYZE")
     copier.line.close()
 
 

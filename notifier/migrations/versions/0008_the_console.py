@@ -44,7 +44,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("message_by_day", "message", ["due_at"])
+    op.create_index(
+        "message_by_day",
+        "message",
+        ["due_at"],
+        postgresql_include=["state", "channel", "prompt", "answered_at", "segments", "staff_id", "site_key"],
+    )
+    to_staff = sa.text("staff_id IS NOT NULL")
+    op.create_index("message_pages", "message", ["due_at"], postgresql_where=to_staff, sqlite_where=to_staff)
     op.create_index("message_troubled", "message", ["due_at"], postgresql_where=_UNSETTLED, sqlite_where=_UNSETTLED)
     op.create_index("ticket_by_age", "ticket", ["opened_at"])
     op.create_index("ticket_on_board", "ticket", ["state", "urgency", "resolved_at", "site_key"])
