@@ -1,6 +1,6 @@
 # Everything a person needs: `make demo` to see it, `make test` to trust it. Each does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint bench chaos pictures lock clean
+.PHONY: help setup dev demo test lint bench chaos pictures words lock clean
 
 PY := .venv/bin/python
 
@@ -44,6 +44,10 @@ chaos: dev
 pictures: dev
 	@sh .ci/browser
 	$(PY) -m tests.browser.pictures
+
+# The console's Spanish, compiled from webhooks/console/translations/es/LC_MESSAGES/messages.po.
+words: dev
+	.venv/bin/pybabel compile --directory webhooks/console/translations --locale es
 
 # The lock files hold versions and hashes and no addresses. Needs uv, which is not needed for anything else.
 lock:

@@ -119,6 +119,7 @@ def run() -> None:
         Every(canary.EVERY.total_seconds(), lambda: ring("sing", queue=BULK), lambda: clock.now().timestamp()),
         Every(2, settle),
         Every(60, lambda: ring("watch_backlog", queue=BULK)),
+        Every(60, lambda: ring("load_files", queue=BULK)),  # a ring that was lost, a worker that died
         reconciling,
         Every(3600, lambda: ring("look_for_pages", queue=BULK)),
         Every(

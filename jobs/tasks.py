@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from notifier import (
     canary,
     clock,
     enrolment,
+    import_runs,
     inbox,
     noticing,
     pages,
@@ -26,9 +28,10 @@ from notifier import (
     tickets,
     watching,
 )
+from notifier.core.states import ImportState
 from notifier.core.vocabulary import Channel
 from notifier.provider import Seen, Unreachable
-from notifier.runtime import current, reading, transaction
+from notifier.runtime import current, reading, rehearsing, transaction
 from notifier.sending import backlog, receipts
 
 __all__ = ["JobFailed", "each", "where"]
@@ -343,3 +346,42 @@ def roll_forward() -> None:
 def _roll_forward(ids: Sequence[UUID]) -> None:
     with transaction() as session:
         enrolment.roll_forward(session, catalog=current().catalog, now=clock.now(), ids=ids)
+
+
+IMPORT_SECONDS = 40.0  # then a job rings for another and ends
+
+
+@job
+def load_files() -> None:
+    """Rehearse the files that were dropped in the console, and load those that somebody wants loaded."""
+    with reading() as session:
+        waiting = import_runs.waiting(session, real_now=clock.real())
+    each(_work_on_file, waiting)
+    with transaction() as session:
+        import_runs.forget(session, now=clock.now())
+
+
+def _work_on_file(run_id: UUID) -> None:
+    end, catalog = time.monotonic() + IMPORT_SECONDS, current().catalog
+    with transaction() as session:
+        run = import_runs.claim(session, run_id, real_now=clock.real())
+        found = import_runs.checked(session, run, catalog=catalog, now=clock.now()) if run else None
+        portions = list(import_runs.portions(run, found)) if run and found else []
+    if run is None or found is None:
+        return
+    loading = run.state is ImportState.LOADING
+    for rows in portions:
+        if not loading:
+            with rehearsing() as session:
+                done = import_runs.work(session, rows, found, catalog=catalog, now=clock.now(), by=run.by)
+        with transaction() as session:
+            if loading:
+                done = import_runs.work(session, rows, found, catalog=catalog, now=clock.now(), by=run.by)
+            import_runs.note_progress(session, run_id, done, real_now=clock.real())
+        if time.monotonic() > end:
+            with transaction() as session:
+                import_runs.let_go(session, run_id)
+            ring("load_files", queue=BULK)
+            return
+    with transaction() as session:
+        import_runs.finish(session, run_id, now=clock.now())

@@ -22,6 +22,7 @@ from notifier.sealing import lookup
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=14)  # a shift and its hand-over
+LONGEST_WAIT = timedelta(minutes=5)  # between the password and the code
 SEEN_EVERY = timedelta(minutes=1)  # how finely a session's last use is kept
 SHORTEST_PASSWORD = 8
 TOKEN_PREFIX = "ntf_"  # noqa: S105  a prefix, so that scanners recognise a leaked token
@@ -34,15 +35,22 @@ class Right(StrEnum):
 
     CLINICAL = "clinical"  # read what patients write about their health, and their therapy
     ROSTER = "roster"  # plan who covers whom
+    CARE = "care"  # enrol patients; change people, consents and plans
+    DELIVERIES = "deliveries"  # set and move deliveries
+    IMPORT = "import"  # load a file of patients
+    REPORTS = "reports"  # see what was achieved, and the accreditation pack
+    PEOPLE = "people"  # end a colleague's sessions, and take a lost second step away
 
+
+_CARES = frozenset({Right.CLINICAL, Right.CARE, Right.DELIVERIES})
 
 RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.NURSE: frozenset({Right.CLINICAL}),
-    Role.PHARMACIST: frozenset({Right.CLINICAL}),
-    Role.COORDINATOR: frozenset({Right.CLINICAL, Right.ROSTER}),
-    Role.SUPERVISOR: frozenset({Right.CLINICAL, Right.ROSTER}),
-    Role.ADMIN: frozenset({Right.CLINICAL, Right.ROSTER}),
-    Role.DELIVERY: frozenset(),
+    Role.NURSE: _CARES,
+    Role.PHARMACIST: _CARES,
+    Role.COORDINATOR: _CARES | {Right.ROSTER, Right.IMPORT, Right.REPORTS},
+    Role.SUPERVISOR: _CARES | {Right.ROSTER, Right.IMPORT, Right.REPORTS, Right.PEOPLE},
+    Role.ADMIN: frozenset(Right),
+    Role.DELIVERY: frozenset({Right.DELIVERIES}),
     Role.BILLING: frozenset(),
 }
 
@@ -87,7 +95,7 @@ def create_user(session: Session, email: str, role: Role, password: str, *, now:
         raise Invalid({"email": "must be an address such as nora@example.com"})
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid({"password": f"must have {SHORTEST_PASSWORD} characters or more"})
-    staff = _by_email(session, email)
+    staff = by_email(session, email)
     if staff is None:
         staff = Staff(
             key=f"user-{_email_hash(email)[:12]}",
@@ -108,7 +116,7 @@ def create_user(session: Session, email: str, role: Role, password: str, *, now:
 
 def check_password(session: Session, email: str, password: str) -> Staff | None:
     """The person whose e-mail and password these are; None: nobody, after the same work."""
-    staff = _by_email(session, email)
+    staff = by_email(session, email)
     known = staff is not None and staff.active and staff.password_hash
     if not _verify(known or _nobodys_hash(), password) or staff is None or not known:
         return None
@@ -130,7 +138,8 @@ def _nobodys_hash() -> str:
     return _hasher.hash(secrets.token_hex(16))
 
 
-def _by_email(session: Session, email: str) -> Staff | None:
+def by_email(session: Session, email: str) -> Staff | None:
+    """The person with this e-mail, in whatever case it is typed."""
     return session.scalars(select(Staff).where(Staff.email_hash == _email_hash(email))).one_or_none()
 
 
@@ -141,24 +150,60 @@ def _email_hash(email: str) -> str:
 # --- signed-in browsers -------------------------------------------------------------------------------------------
 
 
-def sign_in(session: Session, staff: Staff, *, now: datetime) -> ConsoleSession:
-    """A new session for this person's browser; `now` is real time, as for all of a session's life."""
-    row = ConsoleSession(staff_id=staff.id, created_at=now, seen_at=now)
+def sign_in(session: Session, staff: Staff, browser: str = "", *, now: datetime) -> ConsoleSession:
+    """A new session for this person's browser; `now` is real time, as for all of a session's life.
+
+    It opens nothing yet for who has a second step: see `let_in`.
+    """
+    row = ConsoleSession(
+        staff_id=staff.id, created_at=now, seen_at=now, browser=browser, waits=staff.totp_since is not None
+    )
     session.add(row)
     session.flush()
-    journal.note(session, row, "console_session.began", now=now, by=staff.name)
+    if not row.waits:
+        journal.note(session, row, "console_session.began", now=now, by=staff.name)
     return row
+
+
+def waiting(session: Session, session_id: UUID, *, now: datetime) -> tuple[ConsoleSession, Staff] | None:
+    """The session that waits for its code, and whose it is; None: there is none, or it waited too long."""
+    row = session.get(ConsoleSession, session_id)
+    if row is None or not row.waits or row.ended_at or now - row.created_at > LONGEST_WAIT:
+        return None
+    staff = session.get(Staff, row.staff_id)
+    return (row, staff) if staff is not None and staff.active else None
+
+
+def let_in(session: Session, row: ConsoleSession, staff: Staff, *, now: datetime) -> None:
+    """The second step was taken: the session opens."""
+    row.waits, row.seen_at = False, now
+    journal.note(session, row, "console_session.began", now=now, by=staff.name)
 
 
 def signed_in(session: Session, session_id: UUID, *, now: datetime) -> tuple[Staff, bool] | None:
     """Who is signed in here, and whether `seen` should be told; None: nobody, or idle for too long."""
     row = session.get(ConsoleSession, session_id)
-    if row is None or row.ended_at or now - row.seen_at > IDLE or now - row.created_at > LONGEST:
+    if row is None or row.waits or not _lives(row, now):
         return None
     staff = session.get(Staff, row.staff_id)
     if staff is None or not staff.active:
         return None
     return staff, now - row.seen_at > SEEN_EVERY
+
+
+def _lives(row: ConsoleSession, now: datetime) -> bool:
+    return row.ended_at is None and now - row.seen_at <= IDLE and now - row.created_at <= LONGEST
+
+
+def sessions_of(session: Session, staff_id: UUID, *, now: datetime) -> list[ConsoleSession]:
+    """The browsers in which somebody is signed in, the last used first."""
+    found = select(ConsoleSession).where(
+        ConsoleSession.staff_id == staff_id,
+        ConsoleSession.ended_at.is_(None),
+        ConsoleSession.waits.is_(False),
+        ConsoleSession.seen_at >= now - IDLE,
+    )
+    return [row for row in session.scalars(found.order_by(ConsoleSession.seen_at.desc())) if _lives(row, now)]
 
 
 def seen(session: Session, session_id: UUID, *, now: datetime) -> None:
@@ -173,6 +218,26 @@ def sign_out(session: Session, session_id: UUID, *, now: datetime) -> None:
     row = session.get(ConsoleSession, session_id)
     if row is not None and row.ended_at is None:
         row.ended_at = now
+
+
+def sign_out_everywhere(session: Session, staff: Staff, *, now: datetime, by: str, but: UUID | None = None) -> int:
+    """End every session of somebody, save one. Returns how many there were."""
+    found = [row for row in sessions_of(session, staff.id, now=now) if row.id != but]
+    for row in found:
+        row.ended_at = now
+    if found:
+        journal.note(session, staff, "staff.signed_out", now=now, by=by, detail=f"{len(found)} sessions")
+    return len(found)
+
+
+def change_password(session: Session, staff: Staff, old: str, new: str, *, now: datetime) -> None:
+    """Another password. Raises Invalid."""
+    if not _verify(staff.password_hash or _nobodys_hash(), old):
+        raise Invalid({"old": "This is not your password."})
+    if len(new) < SHORTEST_PASSWORD:
+        raise Invalid({"new": f"{SHORTEST_PASSWORD} characters or more."})
+    staff.password_hash = _hasher.hash(new)
+    journal.note(session, staff, "staff.password_set", now=now, by=staff.name)
 
 
 # --- other systems ------------------------------------------------------------------------------------------------

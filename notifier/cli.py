@@ -260,6 +260,24 @@ def user_add(email: str, role: str, password_stdin: bool) -> None:
     click.echo(f"{email} can sign in as {role}.")
 
 
+@user.command("unlock")
+@click.argument("email")
+@refuses
+def user_unlock(email: str) -> None:
+    """Take the second step of EMAIL away, whose phone and codes are lost, and sign them out everywhere."""
+    from notifier import access, journal, second_step
+    from notifier import clock as times
+    from notifier.runtime import transaction
+
+    with transaction() as session:
+        staff = access.by_email(session, email)
+        if staff is None:
+            raise click.ClickException(f"nobody signs in as {email}")
+        second_step.turn_off(session, staff, now=times.real(), by=journal.SYSTEM)
+        access.sign_out_everywhere(session, staff, now=times.real(), by=journal.SYSTEM)
+    click.echo(f"{email} signs in with the password alone now.")
+
+
 @main.group()
 def token() -> None:
     """Which systems may use the API."""

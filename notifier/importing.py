@@ -1,8 +1,10 @@
 """Loads a pharmacy's export: every row is checked first, then each good one enrolled or brought up to date."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypedDict
 
 from sqlalchemy import select
@@ -35,29 +37,70 @@ class Result:
     ignored_columns: tuple[str, ...] = ()
 
 
-def load(session: Session, data: bytes, *, catalog: Catalog, now: datetime, by: str = BY) -> Result:
-    """Load what is good in a CSV file. The same file twice changes nothing. Raises Invalid: it is no such file."""
+class Fate(StrEnum):
+    """What becomes of a row."""
+
+    NEW = "new"  # a patient whom we did not know
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file after it was read: its good rows, the faults of the others, and who helps whom."""
+
+    rows: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+    ignored_columns: tuple[str, ...]
+    helpers: Mapping[tuple[str, str], tuple[CaregiverDetails, ...]]
+
+    def by_patient(self) -> list[list[Row]]:
+        """The rows of each patient together, in the order of the file: what one says the next may build on."""
+        found: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            found.setdefault((row.patient.site, row.patient.external_id), []).append(row)
+        return list(found.values())
+
+
+def check_file(session: Session, data: bytes, *, catalog: Catalog) -> Checked:
+    """Read and check a CSV file as a whole; nothing is loaded. Raises Invalid: it is no such file."""
     sheet = read(data, REQUIRED, REQUIRED + OPTIONAL)
     sites = {site.key: SiteFacts(site.timezone, site.languages) for site in session.scalars(select(Site))}
     rows, faults = check(sheet, sites, catalog.languages)
-    helpers = _helpers(rows)
-    loaded = unchanged = 0
-    for start in range(0, len(rows), TOGETHER):
+    return Checked(tuple(rows), tuple(faults), sheet.ignored_columns, _helpers(rows))
+
+
+def load_row(
+    session: Session, row: Row, checked: Checked, *, catalog: Catalog, now: datetime, by: str = BY
+) -> tuple[Fate, list[Fault]]:
+    """Load one good row, whole or not at all."""
+    helpers = checked.helpers[row.patient.site, row.patient.external_id]
+    try:
+        with session.begin_nested():  # a row never loads in part
+            return _load(session, row, helpers, catalog, by, now), []
+    except (Invalid, Refused) as error:
+        return Fate.REFUSED, _faults(row, error)
+
+
+def load(session: Session, data: bytes, *, catalog: Catalog, now: datetime, by: str = BY) -> Result:
+    """Load what is good in a CSV file. The same file twice changes nothing. Raises Invalid: it is no such file."""
+    checked = check_file(session, data, catalog=catalog)
+    faults, fates = list(checked.faults), Counter[Fate]()
+    for start in range(0, len(checked.rows), TOGETHER):
         with enrolment.together(session, catalog=catalog, now=now, by=by) as waiting:
-            for row in rows[start : start + TOGETHER]:
+            for row in checked.rows[start : start + TOGETHER]:
                 others = dict(waiting)
-                try:
-                    with session.begin_nested():  # a row never loads in part
-                        new = _load(session, row, helpers[row.patient.site, row.patient.external_id], catalog, by, now)
-                except (Invalid, Refused) as error:
-                    faults += _faults(row, error)
+                fate, wrong = load_row(session, row, checked, catalog=catalog, now=now, by=by)
+                fates[fate] += 1
+                faults += wrong
+                if fate is Fate.REFUSED:
                     waiting.clear()
                     waiting.update(others)
-                else:
-                    loaded, unchanged = loaded + new, unchanged + (not new)
     faults.sort(key=lambda fault: fault.line)
     refused = len({fault.line for fault in faults})
-    return Result(loaded, refused, unchanged, tuple(faults), sheet.ignored_columns)
+    loaded = fates[Fate.NEW] + fates[Fate.CHANGED]
+    return Result(loaded, refused, fates[Fate.UNCHANGED], tuple(faults), checked.ignored_columns)
 
 
 def _faults(row: Row, error: Invalid | Refused) -> list[Fault]:
@@ -83,10 +126,11 @@ class _Context(TypedDict):
 
 def _load(
     session: Session, row: Row, helpers: tuple[CaregiverDetails, ...], catalog: Catalog, by: str, now: datetime
-) -> bool:
-    """One row into the books. False: it was all there already."""
+) -> Fate:
+    """One row into the books."""
     context = _Context(catalog=catalog, by=by, now=now)
     patient = enrolment.find_patient(session, row.patient.site, row.patient.external_id)
+    new = patient is None
     if patient is None:
         patient, changed = enrolment.enrol(session, replace(row.patient, caregivers=helpers), **context), True
     else:
@@ -104,7 +148,7 @@ def _load(
     if row.verified and plan.verified_at is None:  # last, so that its messages are planned once, from all the facts
         enrolment.verify(session, plan, dict.fromkeys(enrolment.CHECKLIST, True), **context)
         changed = True
-    return changed
+    return Fate.NEW if new else Fate.CHANGED if changed else Fate.UNCHANGED
 
 
 def _given(row: Row, helpers: tuple[CaregiverDetails, ...]) -> dict[str, Any]:

@@ -15,11 +15,22 @@ from sqlalchemy import (
     Integer,
     String,
     UniqueConstraint,
+    event,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from notifier.core.states import EventState, InboundState, MessageState, PlanState, TicketState, WatchState
+from notifier.core import names
+from notifier.core.states import (
+    EventState,
+    ImportState,
+    InboundState,
+    MessageState,
+    PlanState,
+    TicketState,
+    WatchState,
+)
 from notifier.core.vocabulary import (
     Administration,
     Channel,
@@ -37,6 +48,7 @@ from notifier.core.vocabulary import (
     Urgency,
 )
 from notifier.db import Base, Instant, Sealed, SealedJSON
+from notifier.sealing import lookup
 
 
 def word(enum: type[StrEnum]) -> Enum:
@@ -103,7 +115,17 @@ class Staff(Base):
     phone_verified_at: Mapped[datetime | None] = mapped_column(Instant)  # it answered us
     texts_stopped_at: Mapped[datetime | None] = mapped_column(Instant)  # it sent STOP: pages come by call
     password_hash: Mapped[str | None] = mapped_column(String(200))
+    totp_secret: Mapped[str | None] = mapped_column(Sealed)  # of the second step at the door
+    totp_since: Mapped[datetime | None] = mapped_column(Instant)  # none: not in use yet
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)  # the last code's: no code opens twice
     active: Mapped[bool] = mapped_column(default=True)
+    phone_code: Mapped[str | None] = mapped_column(String(64))  # of a test page, by its keyed hash
+    phone_code_until: Mapped[datetime | None] = mapped_column(Instant)
+
+    @property
+    def phone_rings(self) -> bool:
+        """Whether pages are known to arrive on the phone that they have now."""
+        return self.phone_verified_at is not None and self.texts_stopped_at is None
 
 
 class OnCallShift(Base):
@@ -157,13 +179,20 @@ class Patient(Base):
     """A person on home infusion."""
 
     __tablename__ = "patient"
-    __table_args__ = (UniqueConstraint("site_key", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("site_key", "external_id"),
+        Index("patient_by_name", "name_hash"),
+        Index("patient_by_family", "family_hash"),
+        Index("patient_by_age", "created_at", "id"),
+    )
 
     id: Mapped[uuid.UUID] = key()
     site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
     external_id: Mapped[str] = mapped_column(String(100))
     given_name: Mapped[str] = mapped_column(Sealed)
     family_name: Mapped[str] = mapped_column(Sealed)
+    name_hash: Mapped[str] = mapped_column(String(64))  # by which a sealed name is found: see _hash_names
+    family_hash: Mapped[str] = mapped_column(String(64))
     postal_code: Mapped[str | None] = mapped_column(Sealed)
     timezone: Mapped[str] = mapped_column(String(64))
     welcomed: Mapped[bool] = mapped_column(default=False)  # the consent text went out before we knew the patient
@@ -184,6 +213,13 @@ class Patient(Base):
     def contact(self) -> "Contact":
         """The patient's own phone."""
         return next(contact for contact in self.contacts if contact.relation == "self")
+
+
+@event.listens_for(Patient, "before_insert")
+@event.listens_for(Patient, "before_update")
+def _hash_names(_mapper: Any, _connection: Any, patient: Patient) -> None:
+    whole, family = names.keys(patient.given_name, patient.family_name)
+    patient.name_hash, patient.family_hash = lookup(whole), lookup(family)
 
 
 class Contact(Base):
@@ -277,7 +313,10 @@ class CareEvent(Base):
     """One dated thing we speak about: a delivery, a teaching visit, the first dose, a lab draw."""
 
     __tablename__ = "care_event"
-    __table_args__ = (UniqueConstraint("plan_id", "kind", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("plan_id", "kind", "external_id"),
+        Index("event_by_day", "kind", "starts_at"),
+    )
 
     id: Mapped[uuid.UUID] = key()
     plan_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("therapy_plan.id"), index=True)
@@ -338,6 +377,23 @@ class Message(Base):
             "template",
             postgresql_where=text("state = 'planned' AND urgent"),
             sqlite_where=text("state = 'planned' AND urgent = 1"),
+        ),
+        Index(  # reports count a period from the index alone
+            "message_by_day",
+            "due_at",
+            postgresql_include=("state", "channel", "prompt", "answered_at", "segments", "staff_id", "site_key"),
+        ),
+        Index(
+            "message_pages",
+            "due_at",
+            postgresql_where=text("staff_id IS NOT NULL"),
+            sqlite_where=text("staff_id IS NOT NULL"),
+        ),
+        Index(
+            "message_troubled",
+            "due_at",
+            postgresql_where=text("state IN ('failed', 'uncertain')"),
+            sqlite_where=text("state IN ('failed', 'uncertain')"),
         ),
         Index("message_by_patient", "patient_id", "due_at"),
         Index("message_by_ticket", "ticket_id"),
@@ -547,6 +603,8 @@ class Ticket(Base):
             postgresql_where=text("promise_due_at IS NOT NULL"),
             sqlite_where=text("promise_due_at IS NOT NULL"),
         ),
+        Index("ticket_by_age", "opened_at"),
+        Index("ticket_on_board", "state", "urgency", "resolved_at", "site_key"),
         CheckConstraint("state != 'open' OR escalate_at IS NOT NULL", name="open_wakes_somebody"),
         CheckConstraint(
             "state != 'acknowledged' OR (owner IS NOT NULL AND ack_expires_at IS NOT NULL)",
@@ -732,6 +790,51 @@ class ConsoleSession(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     seen_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    browser: Mapped[str] = mapped_column(String(80), default="", server_default="")  # "Chrome on Android"
+    waits: Mapped[bool] = mapped_column(default=False, server_default=false())  # the code is still to come
+
+
+class RecoveryCode(Base):
+    """A code that opens the door once when the phone with the app is lost; only its hash is kept."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[uuid.UUID] = key()
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class TicketSeen(Base):
+    """When somebody last had a ticket on the screen: what is new to them, and who else is there."""
+
+    __tablename__ = "ticket_seen"
+
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    ticket_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    real_at: Mapped[datetime] = mapped_column(Instant)  # by which it is known who is there just now
+
+
+class ImportRun(Base):
+    """A file that somebody dropped: first rehearsed row by row, then loaded, with what came of each row."""
+
+    __tablename__ = "import_run"
+
+    id: Mapped[uuid.UUID] = key()
+    name: Mapped[str] = mapped_column(Sealed)
+    content: Mapped[str | None] = mapped_column(Sealed)  # let go once it is loaded
+    by: Mapped[str] = mapped_column(Sealed)
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"))
+    sites: Mapped[list[str]] = mapped_column(JSON, default=list)  # those that its rows may name; empty: every site
+    state: Mapped[ImportState] = mapped_column(word(ImportState), default=ImportState.CHECKING)
+    total: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    fates: Mapped[list[Any]] = mapped_column(SealedJSON, default=list)  # [line, fate, [[column, reason], ...]]
+    why: Mapped[str | None] = mapped_column(Sealed)  # of a file that is no such file
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    lease_until: Mapped[datetime | None] = mapped_column(Instant)  # real time
 
 
 class PageCheck(Base):

@@ -70,6 +70,14 @@ def reading() -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def rehearsing() -> Iterator[Session]:
+    """A session in which anything may be tried: whatever was done in it is undone at the end."""
+    with current().sessions() as session:
+        yield session
+        session.rollback()
+
+
 def ensure_lookup_key(session: Session) -> None:
     """Draw the key for look-ups, once in the life of a database."""
     row = Secret(name="lookup", value=secrets.token_hex(32))

@@ -8,7 +8,7 @@ from notifier import logs
 from notifier.runtime import current
 
 WORKERS = 2
-THREADS = 16  # a browser that follows the board holds one of them
+THREADS = 48  # a browser that follows a page holds one of them, asleep
 
 
 class _Server(BaseApplication):  # type: ignore[misc]

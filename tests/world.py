@@ -19,6 +19,7 @@ from notifier.core.states import MessageState, TicketState, WatchState
 from notifier.models import HandOver, Message, Ticket, Watch
 from notifier.sandbox import Sandbox
 from tests.servers import free_port
+from webhooks.console import live
 
 logging.getLogger("werkzeug").setLevel(logging.WARNING)
 KEY = Fernet.generate_key().decode()
@@ -98,6 +99,7 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; leave nothing behind."""
+        live.end_streams()
         drain.calls.end()
         self.sandbox.stop()
         self.server.shutdown()

@@ -66,6 +66,17 @@ class WatchState(StrEnum):
     SETTLED = "settled"  # it happened, or makes no sense any more
 
 
+class ImportState(StrEnum):
+    """How a dropped file is going."""
+
+    CHECKING = "checking"  # every row is rehearsed; nothing is kept
+    CHECKED = "checked"  # a person sees what would become of each row
+    LOADING = "loading"
+    LOADED = "loaded"
+    REFUSED = "refused"  # it is no such file
+    DROPPED = "dropped"  # the person did not want it
+
+
 M, T, P, E = MessageState, TicketState, PlanState, EventState
 
 _JOURNEY = [P.VERIFIED, P.SUPPLIES_READY, P.DELIVERY_SET, P.DELIVERED, P.TAUGHT, P.FIRST_DOSE, P.ACTIVE]
@@ -109,6 +120,14 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         WatchState.WAITING: {WatchState.TOLD, WatchState.SETTLED},
         WatchState.SETTLED: {WatchState.WAITING},
         WatchState.TOLD: set(),
+    },
+    ImportState: {
+        ImportState.CHECKING: {ImportState.CHECKED, ImportState.REFUSED, ImportState.DROPPED},
+        ImportState.CHECKED: {ImportState.LOADING, ImportState.DROPPED},
+        ImportState.LOADING: {ImportState.LOADED},
+        ImportState.LOADED: set(),
+        ImportState.REFUSED: set(),
+        ImportState.DROPPED: set(),
     },
 }
 

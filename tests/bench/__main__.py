@@ -23,4 +23,9 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:] == ["console"]:
+        from tests.bench import console
+
+        console.main()
+    else:
+        main(sys.argv[1:])

@@ -11,8 +11,8 @@ TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path
 EDGES = ("webhooks/", "jobs/", "notifier/cli.py", "notifier/demo/", "notifier/sandbox/", "notifier/doctor.py")
 VERBS = (
     *("enrolment", "sending", "inbox", "hearing", "answering", "tickets", "paging", "paging_answers"),
-    *("reconcile", "importing", "pharmacy", "roster", "pages", "promises", "handling", "handover"),
-    *("auditor", "canary", "watching"),
+    *("reconcile", "importing", "import_runs", "pharmacy", "roster", "pages", "promises", "handling", "handover"),
+    *("auditor", "canary", "watching", "phone_check", "presence", "rehearsal", "second_step"),
 )
 
 

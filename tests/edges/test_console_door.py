@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from werkzeug.test import TestResponse
 
 from notifier import access, runtime
 from notifier.clock import real
@@ -14,35 +13,7 @@ from notifier.core.states import TicketState
 from notifier.core.vocabulary import Role
 from notifier.models import AuditEvent, ConsoleSession, Message, Staff
 from tests.clinic import Clinic
-
-PASSWORD = "correct horse"
-
-
-class Visitor:
-    """A browser of one person: it keeps cookies and sends the forms that pages drew for it."""
-
-    def __init__(self, clinic: Clinic) -> None:
-        self.client = clinic.world.app.test_client()
-        self.page = self.client.get("/signin")
-
-    @property
-    def text(self) -> str:
-        return self.page.get_data(as_text=True)
-
-    def opens(self, path: str) -> TestResponse:
-        self.page = self.client.get(path, follow_redirects=True)
-        return self.page
-
-    def sends(self, path: str, **fields: Any) -> TestResponse:
-        found = re.search(r'name="csrf_token" value="([^"]+)"', self.text)
-        token = {"csrf_token": found[1]} if found else {}
-        self.page = self.client.post(path, data={**token, **fields}, follow_redirects=True)
-        return self.page
-
-    def signs_in(self, email: str, password: str = PASSWORD) -> "Visitor":
-        self.opens("/signin")
-        self.sends("/signin", email=email, password=password)
-        return self
+from tests.visitor import PASSWORD, Visitor
 
 
 @pytest.fixture
@@ -327,13 +298,23 @@ def test_a_patient_is_found_by_name_phone_or_number_and_the_address_never_says_w
     otis = people.active("Otis")
     people.active("Ada", family_name="Lovelace")
     cora = Visitor(people).signs_in("cora@example.com")
-    for sought in ("mockr", "otis mock", otis.row.external_id, otis.phone.number, "(212) 555-1001"):
+    for sought in (
+        "mockridge",
+        "otis  MOCKRIDGE",
+        "Mockridge, Otis",
+        "mockridge otis",
+        otis.row.external_id,
+        otis.phone.number,
+        "(212) 555-1001",
+    ):
         cora.sends("/search", q=sought)
         assert "Otis Mockridge" in cora.text, sought
         assert "Lovelace" not in cora.text, sought
         assert cora.page.request.path == "/search"
         assert not cora.page.request.query_string
-    cora.sends("/search", q="nobody like this")
+    for part in ("mockr", "otis", "nobody like this"):
+        cora.sends("/search", q=part)
+        assert "Otis Mockridge" not in cora.text, "a sealed name is found whole, or by the family name"
     assert "Nobody found" in cora.text
 
 

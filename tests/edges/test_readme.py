@@ -10,7 +10,16 @@ import pytest
 
 from notifier import cli, patients_file, pharmacy_file
 from notifier.config import Settings
-from notifier.core.states import MOVES, EventState, InboundState, MessageState, PlanState, TicketState, WatchState
+from notifier.core.states import (
+    MOVES,
+    EventState,
+    ImportState,
+    InboundState,
+    MessageState,
+    PlanState,
+    TicketState,
+    WatchState,
+)
 from notifier.core.vocabulary import Urgency
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +28,7 @@ MACHINES: dict[str, type[StrEnum]] = {
     "Message": MessageState,
     "Ticket": TicketState,
     "Inbound": InboundState,
+    "ImportRun": ImportState,
     "TherapyPlan": PlanState,
     "CareEvent": EventState,
     "Watch": WatchState,

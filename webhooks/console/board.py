@@ -1,7 +1,7 @@
 """The board: who needs a human, the most urgent and least time left on top."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,15 +12,19 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, queries, roster, runtime, tickets
+from notifier import access, clock, presence, queries, roster, runtime, tickets
 from notifier.core.states import TicketState
 from notifier.core.vocabulary import TEAMS, Role, Urgency
+from notifier.errors import Refused
 from notifier.models import Contact, Site, Staff, Ticket
 from notifier.queries import Wanted
 from webhooks.console import bp, words
 from webhooks.console.door import Person, person
+from webhooks.console.tongue import _
 
 SHOWN = {Urgency.EMERGENCY: 100, Urgency.URGENT: 100, Urgency.SAME_DAY: 25, Urgency.ROUTINE: 15, Urgency.NONE: 15}
+BULK = (Urgency.ROUTINE, Urgency.NONE)  # what may be acted on without being opened
+RESOLVED_SHOWN = 20
 MORE = 300
 UNRESOLVED = (TicketState.OPEN, TicketState.ACKNOWLEDGED)
 STATES = {"": UNRESOLVED, "nobody": (TicketState.OPEN,), "resolved": (TicketState.RESOLVED,)}
@@ -42,6 +46,7 @@ class Row:
     role: Role
     owner: str
     is_mine: bool
+    is_new: bool  # it told something since this person last looked
     state: TicketState
     due: words.Due
 
@@ -86,13 +91,14 @@ def board() -> ResponseReturnValue:
             teams=TEAMS,
             alarms=queries.emergencies(session, viewer.sites),
             may_read=lambda ticket: may_read(viewer, ticket.kinds),
+            outcomes=tickets.OUTCOMES,
             token=queries.board_token(session, viewer.sites),
             now=now,
         )
 
 
 def _group(session: Session, wanted: Wanted, urgency: Urgency, viewer: Person, more: str, now: datetime) -> Group:
-    limit = MORE if more == urgency else SHOWN[urgency]
+    limit = MORE if more == urgency else RESOLVED_SHOWN if TicketState.RESOLVED in wanted.states else SHOWN[urgency]
     found = queries.board(session, wanted, urgency, limit)
     total = len(found) if len(found) < limit else queries.board_counts(session, wanted)[urgency]
     return Group(urgency, rows(session, found, viewer, now), total, words.PROMISED[urgency])
@@ -102,10 +108,12 @@ def rows(session: Session, found: Sequence[Ticket], viewer: Person, now: datetim
     """Tickets as rows, with what this person may read of them."""
     people = queries.contacts(session, (ticket.contact_id for ticket in found))
     told = queries.texts_told(session, found)
-    return [
+    new = presence.unseen(session, viewer.staff.id, found)
+    drawn = [
         _row(ticket, people.get(ticket.contact_id) if ticket.contact_id else None, told.get(ticket.id, []), viewer, now)
         for ticket in found
     ]
+    return [replace(row, is_new=ticket.id in new) for row, ticket in zip(drawn, found, strict=True)]
 
 
 def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person, now: datetime) -> Row:
@@ -115,12 +123,12 @@ def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person
     if not ticket.text.startswith(said):
         said = ticket.text
     aside = [teller.relation] if teller and not teller.is_patient else []
-    aside += [f"{len(told)} texts"] if len(told) > 1 else []
+    aside += [_("%(count)s texts", count=len(told))] if len(told) > 1 else []
     return Row(
         number=ticket.number,
         urgency=ticket.urgency,
         name=whose(ticket),
-        about=tuple(words.kind(code) for code in ticket.kinds) if readable else ("Clinical",),
+        about=tuple(words.kind(code) for code in ticket.kinds) if readable else (_("Clinical"),),
         aside=" · ".join(aside),
         said=said if readable else None,
         added=ticket.text[len(said) :].strip() if readable else "",
@@ -129,6 +137,7 @@ def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person
         role=ticket.role,
         owner=ticket.owner or "",
         is_mine=ticket.owner_id == viewer.staff.id,
+        is_new=False,
         state=ticket.state,
         due=words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone_of(ticket), now, viewer.zone),
     )
@@ -161,7 +170,28 @@ def acknowledge_several() -> ResponseReturnValue:
         routine = [ticket for ticket in chosen if not ticket.urgency.is_red]
         took = [ticket.number for ticket in routine if tickets.acknowledge(session, ticket, viewer.actor, now=now)]
     queue.ring()
-    flash(f"{len(took)} of {len(numbers)} tickets are yours now." if numbers else "Tick the tickets first.")
+    done = _("%(took)s of %(count)s tickets are yours now.", took=len(took), count=len(numbers))
+    flash(done if numbers else _("Tick the tickets first."))
+    return redirect(url_for(".board"))
+
+
+@bp.post("/tickets/resolve")
+def resolve_several() -> ResponseReturnValue:
+    """Close the routine tickets that were ticked, all with one outcome; one that cannot be closed stays."""
+    viewer, now = person(), clock.now()
+    numbers, outcome = request.form.getlist("ticket", type=int), request.form.get("outcome", "")
+    closed, refusal = 0, ""
+    for number in numbers[:200]:
+        try:
+            with runtime.transaction() as session:
+                ticket = queries.ticket(session, number, viewer.sites)
+                if ticket.urgency in BULK and may_read(viewer, ticket.kinds):
+                    tickets.resolve(session, ticket, outcome, "", viewer.actor, now=now)
+                    closed += 1
+        except Refused as refused:
+            refusal = str(refused)
+    done = _("%(closed)s of %(count)s tickets are resolved.", closed=closed, count=len(numbers))
+    flash(refusal or (done if numbers else _("Tick the tickets first.")))
     return redirect(url_for(".board"))
 
 

@@ -5,59 +5,123 @@ The stream carries no data, only a token; the browser then asks for the page it 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from uuid import UUID
 
 from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from notifier import queries, runtime
+from notifier import clock, import_runs, presence, queries, runtime
 from notifier.errors import Missing
 from webhooks.console import bp
-from webhooks.console.door import person
+from webhooks.console.door import Person, person
 
-EVERY = 0.8  # seconds between two looks
-BEAT = 5  # looks between two signs of life, by which a browser that left is noticed
-LIFE = 75  # looks; then the browser asks anew, and is checked at the door again
-STREAMS = 10  # at once in one process, so that texts always find a thread; who gets none asks by itself, slower
+EVERY = 0.5  # seconds between two looks; with what is shared a change is told within one
+BEAT = 8  # looks between two signs of life, by which a browser that left is noticed
+HERE = 40  # looks between two words that somebody still has a ticket open
+LIFE = 120  # looks; then the browser asks anew, and is checked at the door again
+STREAMS = 30  # at once in one process, so that texts always find a thread; who gets none asks by itself, slower
+
+SHARED = 0.4  # seconds for which one look serves everybody
 
 _free = threading.BoundedSemaphore(STREAMS)
+_leaving = threading.Event()
+Look = Callable[[Session], str]
+
+
+class _Looks:
+    """What was seen just now, for everybody who looks at the same thing: fifty boards cost one look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[Hashable, tuple[float, str]] = {}
+
+    def token(self, what: Hashable, look: Look) -> str:
+        """The token of a page, no older than the time between two looks. Raises what `look` raises."""
+        with self._lock:
+            now = time.monotonic()
+            until, token = self._seen.get(what, (0.0, ""))
+            if now >= until:
+                with runtime.reading() as session:
+                    token = look(session)
+                self._seen = {key: seen for key, seen in self._seen.items() if seen[0] > now - 60}
+                self._seen[what] = (now + SHARED, token)
+            return token
+
+
+_looks = _Looks()
 
 
 @bp.get("/live")
 def stream() -> Response:
-    """Events for the page named by `ticket` or `patient`, else for the board."""
+    """Events for the page named by `ticket`, `patient` or `file`, else for the board. With `once`: its token now."""
     viewer = person()
-    number, patient = request.args.get("ticket", type=int), request.args.get("patient", type=UUID)
-
-    def token(session: Session) -> str:
-        if number is not None:
-            return queries.ticket_token(session, queries.ticket(session, number, viewer.sites))
-        if patient is not None:
-            return queries.patient_token(session, queries.patient(session, patient, viewer.sites).id)
-        return queries.board_token(session, viewer.sites)
-
+    what, look = _looked_at(viewer)
+    if "once" in request.args:
+        return Response(_looks.token(what, look), mimetype="text/plain")
     if not _free.acquire(blocking=False):
         return Response(status=204)  # by the standard: do not come back
     since = request.headers.get("Last-Event-ID") or request.args.get("since", "")
-    response = Response(_events(token, since), mimetype="text/event-stream")
+    number, me = request.args.get("ticket", type=int), viewer.staff.id
+    response = Response(_events(what, look, since, lambda: _is_here(number, me)), mimetype="text/event-stream")
     response.call_on_close(_free.release)
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _events(token: Callable[[Session], str], since: str) -> Iterator[str]:
+def _looked_at(viewer: Person) -> tuple[Hashable, Look]:
+    """What a page shows, by a name that is the same for all who may see the same, and how it is looked at."""
+    number, patient = request.args.get("ticket", type=int), request.args.get("patient", type=UUID)
+    file, sites = request.args.get("file", type=UUID), viewer.sites
+
+    def look(session: Session) -> str:
+        if number is not None:
+            ticket = queries.ticket(session, number, sites)
+            here = presence.others(session, ticket.id, None, real_now=clock.real())
+            return f"{queries.ticket_token(session, ticket)}|{len(here)}"
+        if patient is not None:
+            return queries.patient_token(session, queries.patient(session, patient, sites).id)
+        if file is not None:
+            run = import_runs.find(session, file, viewer.staff.id)
+            return f"{run.state}|{run.done}" if run else ""
+        return queries.board_token(session, sites)
+
+    return (number, patient, file, viewer.staff.id if file else None, sites), look
+
+
+def _is_here(number: int | None, me: UUID) -> None:
+    """Somebody still has this ticket open."""
+    if number is not None:
+        with runtime.transaction() as session:
+            ticket_id = queries.ticket(session, number).id
+            presence.saw(session, ticket_id, me, now=clock.now(), real_now=clock.real())
+
+
+def _events(what: Hashable, look: Look, since: str, is_here: Callable[[], None]) -> Iterator[str]:
     yield "retry: 1000\n\n"
-    for look in range(LIFE):
+    for turn in range(LIFE):
         try:
-            with runtime.reading() as session:
-                now = token(session)
+            if turn % HERE == 0:
+                is_here()
+            now = _looks.token(what, look)
         except (SQLAlchemyError, Missing):
             return  # the browser shows that it is no longer live, and comes back
         if now != since:
             since = now
             yield f"event: change\nid: {now}\ndata: {now}\n\n"
-        elif look % BEAT == 0:
+        elif turn % BEAT == 0:
             yield ": alive\n\n"
-        time.sleep(EVERY)
+        if _leaving.wait(EVERY):
+            return
+
+
+def end_streams(patience: float = 5.0) -> bool:
+    """End every stream of this process, and wait until none holds a connection. False: one did not end in time."""
+    _leaving.set()
+    end = time.monotonic() + patience
+    held = [_free.acquire(timeout=max(0.01, end - time.monotonic())) for _ in range(STREAMS)]
+    for _ in filter(None, held):
+        _free.release()
+    _leaving.clear()
+    return all(held)

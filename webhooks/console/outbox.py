@@ -12,9 +12,10 @@ from flask.typing import ResponseReturnValue
 from notifier import clock, queries, runtime
 from notifier.core.vocabulary import Channel
 from notifier.models import Message
+from notifier.rehearsal import spoken
 from webhooks.console import bp
 from webhooks.console.door import person
-from webhooks.console.thread import how_it_went, spoken
+from webhooks.console.thread import how_it_went
 
 AHEAD = timedelta(days=14)
 PAGE = 100

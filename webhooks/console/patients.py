@@ -1,6 +1,6 @@
 """Patients: find one, and see all that was and will be around one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -11,18 +11,20 @@ import phonenumbers
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from notifier import access, clock, queries, runtime
+from notifier import access, clock, queries, rehearsal, runtime
 from notifier.catalog import Catalog
 from notifier.core.states import EventState, MessageState
 from notifier.core.vocabulary import EventKind
 from notifier.errors import Missing
 from notifier.models import Attempt, AuditEvent, CareEvent, Inbound, Message
 from notifier.queries import Story
+from notifier.rehearsal import spoken
 from webhooks.console import bp, words
 from webhooks.console.board import may_read
 from webhooks.console.door import Person, person
-from webhooks.console.thread import REPLY, answer, how_it_went, spoken
+from webhooks.console.thread import REPLY, answer, how_it_went
 from webhooks.console.ticket import READ_ANEW, next_dose
+from webhooks.console.tongue import _
 
 PAGE = 50
 RECENT = 12  # of what has been; the rest is folded away, so that the page opens near now
@@ -104,12 +106,14 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
         token = queries.patient_token(session, row.id)
         zone = ZoneInfo(row.timezone)
         story = queries.story(session, row.id)
+        later = rehearsal.later(session, row.id, catalog, now)
         plans = queries.plans(session, row.id)
         events = [event for plan in plans for event in plan.events]
         tried = queries.attempts(session, story.messages)
         pins = sorted(
             [
                 *_told(story, tried, catalog, viewer, zone, now),
+                *_to_come(later, catalog, zone, now),
                 *_asked(story, viewer),
                 *(pin for event in events for pin in _event(event)),
                 *(pin for line in story.journal for pin in _line(line, viewer)),
@@ -118,6 +122,7 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
         )
         chosen = [pin for pin in pins if show in ("", pin.icon) or (show == "messages" and pin.quote)]
         past = [_placed(pin, zone, now) for pin in chosen if pin.at <= now]
+        future = [_placed(pin, zone, now) for pin in chosen if pin.at > now]
         fold = max(0, len(past) - RECENT)
         page = render_template(
             "console/patient.html",
@@ -127,12 +132,18 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
             now=now,
             earlier=past[:fold],
             past=past[fold:],
-            future=[_placed(pin, zone, now) for pin in chosen if pin.at > now],
+            future=future[:RECENT],
+            far=future[RECENT:],
             show=show,
             next_doses={plan.id: next_dose(plan, zone, now) for plan in plans},
             deliveries=sorted(
                 (e for e in events if e.kind is EventKind.DELIVERY), key=lambda e: e.starts_at, reverse=True
             ),
+            visits=sorted(
+                (e for e in events if e.kind is not EventKind.DELIVERY), key=lambda e: e.starts_at, reverse=True
+            ),
+            wrong=queries.wrong_numbers(session, row),
+            sharers=queries.sharers(session, row),
             unresolved=[ticket for ticket in story.tickets if ticket.state != "resolved"],
             resolved=[ticket for ticket in reversed(story.tickets) if ticket.state == "resolved"],
             consents={record.contact_id: record for record in story.consents},
@@ -160,10 +171,10 @@ def _told(
         to = message.contact
         cause = answered.get(message.inbound_id) if message.inbound_id else None
         readable = may_read(viewer, cause.kinds) if cause else message.template != REPLY or viewer.reads_clinical
-        who = "" if to is None or to.is_patient else f" to {to.name}"
+        who = "" if to is None or to.is_patient else " " + _("to %(name)s", name=to.name)
         state = how_it_went(message, tried.get(message.id), zone, now)
         if message.state is MessageState.PLANNED:
-            state = f"Of use until {words.when(message.not_after, zone, now)}"
+            state = _("Of use until %(at)s", at=words.when(message.not_after, zone, now))
         at = (
             message.sent_at or (message.ended_at if message.state is MessageState.CANCELLED else None) or message.due_at
         )
@@ -172,9 +183,29 @@ def _told(
             at=message.due_at if unsent else at,
             icon="cross" if unsent else "phone" if message.channel == "voice" else "messages",
             title=f"{answer(message, readable) if cause else _title(message)}{who}",
-            detail=f"{words.by_way(message.channel).capitalize()} in {words.language(message.language)}. {state}",
+            detail=f"{_in(message)}. {state}",
             tone={MessageState.FAILED: "urgent", MessageState.UNCERTAIN: "sameday"}.get(message.state, ""),
             words=spoken(message, catalog) if readable else "",
+        )
+
+
+def _in(message: Message) -> str:
+    """`Text in English`."""
+    how = words.by_way(message.channel).capitalize()
+    return _("%(how)s in %(language)s", how=how, language=words.language(message.language))
+
+
+def _to_come(later: Sequence[Message], catalog: Catalog, zone: ZoneInfo, now: datetime) -> Iterable[Pin]:
+    """What is not written down yet, because its day is far."""
+    for message in later:
+        to = message.contact
+        who = "" if to is None or to.is_patient else " " + _("to %(name)s", name=to.name)
+        yield Pin(
+            at=message.due_at,
+            icon="phone" if message.channel == "voice" else "messages",
+            title=f"{_title(message)}{who}",
+            detail=f"{_in(message)}. " + _("Of use until %(at)s", at=words.when(message.not_after, zone, now)),
+            words=spoken(message, catalog),
         )
 
 
@@ -183,7 +214,7 @@ ASIDE = {REPLY: "Text from staff", "M30": "Asked to pick up"}  # what leaves wit
 
 def _title(message: Message) -> str:
     if message.template in ASIDE:
-        return ASIDE[message.template]
+        return _(ASIDE[message.template])
     return words.plain(message.step.replace(".", ": ")) if message.step else words.plain(message.template)
 
 
@@ -194,7 +225,7 @@ def _asked(story: Story, viewer: Person) -> Iterable[Pin]:
         yield Pin(
             at=row.received_at,
             icon=words.tone(row.urgency) if row.urgency and row.urgency != "none" else "messages",
-            title=row.body if readable else "Clinical text: nurses and pharmacists only",
+            title=row.body if readable else _("Clinical text: nurses and pharmacists only"),
             detail=_read_as(row) if readable else "",
             tone=words.tone(row.urgency) if row.urgency and row.urgency != "none" else "ok",
             quote=readable,
@@ -203,7 +234,7 @@ def _asked(story: Story, viewer: Person) -> Iterable[Pin]:
 
 
 def _read_as(row: Inbound) -> str:
-    return f"Read as {words.kinds(row.kinds)}." if row.kinds else "Not read yet."
+    return _("Read as %(kinds)s.", kinds=words.kinds(row.kinds)) if row.kinds else _("Not read yet.")
 
 
 EVENTS = {
@@ -227,19 +258,22 @@ HOW = {
 
 def _event(event: CareEvent) -> Iterable[Pin]:
     icon, name = EVENTS[event.kind]
-    said = [HOW[event.state], "the patient said yes" if event.confirmed_at and event.state == "scheduled" else ""]
+    said = [
+        _(HOW[event.state]) if HOW[event.state] else "",
+        _("the patient said yes") if event.confirmed_at and event.state == "scheduled" else "",
+    ]
     if event.items:
-        said.append(f"{len(event.items)} item{'s' if len(event.items) > 1 else ''}")
+        said.append(_("%(count)s items", count=len(event.items)) if len(event.items) > 1 else _("1 item"))
     if event.received_at:
-        said.append("all there")
+        said.append(_("all there"))
     if event.mode:
-        said.append(f"by {event.mode}")
+        said.append({"phone": _("by phone"), "video": _("by video")}.get(event.mode, _("at home")))
     done = event.state is EventState.DONE
     yield Pin(
         at=event.done_at if done and event.done_at else event.starts_at,
         until=None if done else event.ends_at,
         icon=icon,
-        title=name,
+        title=_(name),
         detail=" · ".join(part for part in said if part).capitalize(),
         tone="ok" if done else "urgent" if event.state is EventState.FAILED else "",
     )
@@ -260,4 +294,10 @@ def _line(line: AuditEvent, viewer: Person) -> Iterable[Pin]:
     if line.verb in TOLD:
         icon, title, tone = TOLD[line.verb]
         detail = line.detail if line.detail and viewer.reads_clinical else ""
-        yield Pin(line.at, icon, title, ". ".join(part for part in (detail, f"By {line.actor}") if part), tone)
+        yield Pin(
+            line.at,
+            icon,
+            _(title),
+            ". ".join(part for part in (detail, _("By %(name)s", name=line.actor)) if part),
+            tone,
+        )

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from notifier import saying
 from notifier.catalog import Catalog
 from notifier.core.states import InboundState, MessageState
 from notifier.core.triage.raising import LIKE
@@ -18,6 +17,7 @@ from notifier.core.vocabulary import Channel, Source, Urgency
 from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
 from notifier.pages import STOPPABLE
 from notifier.queries import Thread
+from notifier.rehearsal import spoken
 from webhooks.console import words
 
 JUST_BEFORE = timedelta(hours=1)  # what was said so shortly before a ticket belongs to it
@@ -192,16 +192,6 @@ def _why_sent(message: Message, readable: bool) -> str:
 def answer(message: Message, readable: bool) -> str:
     """`Safe answer: fever` for the template ack.FEVER; to what, for those who may read it."""
     return f"Safe answer: {words.kind(message.template.removeprefix('ack.')).lower()}" if readable else "Safe answer"
-
-
-def spoken(message: Message, catalog: Catalog) -> str:
-    """The words of a message: as they left, or as they would leave now."""
-    if message.body is not None:
-        return message.body
-    try:
-        return saying.words(message, catalog)
-    except KeyError as missing:
-        return f"(not ready: {missing.args[0]} is not known yet)"
 
 
 def how_it_went(message: Message, attempt: Attempt | None, zone: ZoneInfo, now: datetime) -> str:

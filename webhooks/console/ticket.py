@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, handling, queries, runtime, tickets
-from notifier.core import routing, triage
+from notifier import access, clock, handling, presence, queries, runtime, tickets
+from notifier.core import routing, triage, wording
 from notifier.core.states import EventState, TicketState
 from notifier.core.vocabulary import TEAMS, Channel, Consent, EventKind, Role
 from notifier.errors import Refused
@@ -23,6 +23,7 @@ from notifier.models import CareEvent, Contact, Inbound, Patient, Staff, Therapy
 from webhooks.console import bp, words
 from webhooks.console.board import may_read, whose, zone_of
 from webhooks.console.door import Person, person
+from webhooks.console.saved_answers import answers
 from webhooks.console.thread import Eyes, draw
 
 READ_ANEW = timedelta(minutes=10)  # within this, looking again is the same reading
@@ -78,16 +79,23 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             colleagues=queries.colleagues(session, (row.site_key,)),
             outcomes=tickets.OUTCOMES,
             nonce=uuid.uuid4().hex,
+            saved=answers(teller.language) if teller else {},
+            saying=answers(teller.language).get(request.args.get("say", ""), "") if teller else "",
+            safer=_safer(problem, patient, teller),
             problem=problem,
             typed=request.form,
             writing=request.args.get("write", "") if problem is None else problem.form,
             may_read=lambda other: may_read(viewer, other.kinds),
             token=token,
+            present=presence.others(session, row.id, viewer.staff.id, real_now=clock.real()),
         )
+        stale = presence.is_stale(session, row.id, viewer.staff.id, now=now, real_now=clock.real())
         new = not queries.viewed_since(session, row, viewer.name, now - READ_ANEW)
-    if new:
+    if new or stale:
         with runtime.transaction() as session:
-            access.viewed(session, row, viewer.name, now=now)
+            presence.saw(session, row.id, viewer.staff.id, now=now, real_now=clock.real())
+            if new:
+                access.viewed(session, row, viewer.name, now=now)
     return page, 409 if problem else 200
 
 
@@ -125,6 +133,16 @@ def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime, reader: ZoneInfo) ->
         )
     until = words.when(ticket.ack_expires_at, zone, now) if ticket.ack_expires_at else ""
     return Promise(main, f"{has_it} Without a logged contact it opens again at {until}.")
+
+
+def _safer(problem: Problem | None, patient: Patient | None, teller: Contact | None) -> str:
+    """A refused text said so that it may leave; "" where no better words are known."""
+    if problem is None or problem.form != "reply" or patient is None or teller is None:
+        return ""
+    names = (patient.given_name, patient.family_name, teller.name)
+    typed = request.form.get("text", "")
+    better = wording.safer(typed, teller.language, names)
+    return better if better and better != typed and not wording.guard(better, names) else ""
 
 
 class Call(NamedTuple):

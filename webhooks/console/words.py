@@ -1,17 +1,20 @@
 """How the console says times, people and states. Every time is the clock's on somebody's wall, with its zone given."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+from babel.dates import format_date
+from flask_babel import get_locale
 
 from notifier.core.business import quiet_span
 from notifier.core.states import MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Role, Urgency
 from notifier.core.wording import say_time
 from notifier.runtime import current
+from webhooks.console.tongue import _
 
 URGENCY = {
     Urgency.EMERGENCY: "Emergency",
@@ -64,14 +67,29 @@ ACRONYMS = {"iv", "tpn", "ivig", "scig", "picc"}
 NEAR = timedelta(minutes=10)
 
 
+def urgency_word(urgency: Urgency) -> str:
+    """`Emergency`."""
+    return _(URGENCY[urgency])
+
+
+def role_word(role: Role) -> str:
+    """`Nursing`."""
+    return _(ROLES[role])
+
+
 def tone(urgency: Urgency) -> str:
     """The stylesheet's word for an urgency, as in `is-sameday`."""
     return "routine" if urgency is Urgency.NONE else urgency.value.replace("_", "")
 
 
+def kind_words(code: str) -> str:
+    """A kind in English, by which its translation is found."""
+    return code.replace("_", " ").capitalize()
+
+
 def kind(code: str) -> str:
     """`Line out` for LINE_OUT."""
-    return code.replace("_", " ").capitalize()
+    return _(kind_words(code))
 
 
 def kinds(codes: list[str]) -> str:
@@ -81,13 +99,18 @@ def kinds(codes: list[str]) -> str:
 
 def plain(word: str) -> str:
     """`First dose` for first_dose, `IV antibiotic` for iv_antibiotic."""
+    return _(readable(word))
+
+
+def readable(word: str) -> str:
+    """The same in English, by which its translation is found."""
     said = " ".join(part.upper() if part in ACRONYMS else part for part in str(word).split("_"))
     return said[:1].upper() + said[1:]
 
 
 def language(code: str) -> str:
     """`Spanish` for es or es-MX; the code itself for a language that we do not know."""
-    return LANGUAGES.get(code.partition("-")[0].lower(), code)
+    return _(LANGUAGES.get(code.partition("-")[0].lower(), code))
 
 
 def phone(number: str | None) -> str:
@@ -128,13 +151,39 @@ def to_the_second(instant: datetime, zone: ZoneInfo) -> str:
 def day(instant: datetime, zone: ZoneInfo) -> str:
     """`Wednesday, March 4`."""
     local = instant.astimezone(zone)
-    return f"{local:%A}, {local:%B} {local.day}"
+    return _date(local, "EEEE, MMMM d", "EEEE, d 'de' MMMM")
 
 
 def short_day(instant: datetime, zone: ZoneInfo) -> str:
     """`Mar 4`, with the year when it is not this one's."""
     local = instant.astimezone(zone)
-    return f"{local:%b} {local.day}"
+    return _date(local, "MMM d", "d MMM")
+
+
+def month_year(day: date) -> str:
+    """`November 2026`."""
+    return _date(day, "MMMM y", "MMMM 'de' y")
+
+
+def day_of_month(day: date) -> str:
+    """`Nov 3`."""
+    return _date(day, "MMM d", "d MMM")
+
+
+def date_words(day: date) -> str:
+    """`Nov 3, 2026`."""
+    return _date(day, "MMM d, y", "d MMM y")
+
+
+def _date(day: date, english: str, spanish: str) -> str:
+    """A date in the reader's language, by the pattern of each (CLDR)."""
+    locale = get_locale() or "en"
+    return str(format_date(day, spanish if str(locale) == "es" else english, locale=locale))
+
+
+def weekday(day: date) -> str:
+    """`Mon`."""
+    return _date(day, "EEE", "EEE")
 
 
 def when(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
@@ -143,7 +192,7 @@ def when(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
     time = clock_time(instant, zone)
     if days == 0:
         return time
-    return f"{instant.astimezone(zone):%a} {time}" if days < 7 else f"{short_day(instant, zone)}, {time}"
+    return f"{weekday(instant.astimezone(zone))} {time}" if days < 7 else f"{short_day(instant, zone)}, {time}"
 
 
 def of_zone(instant: datetime, zone: ZoneInfo, reader: ZoneInfo) -> str:
@@ -156,28 +205,32 @@ def span(length: timedelta) -> str:
     """`4 min`, `1 h 55 min`, `3 days`."""
     minutes = max(0, round(length.total_seconds() / 60))
     if minutes < 1:
-        return "under 1 min"
+        return _("under 1 min")
     if minutes < 60:
         return f"{minutes} min"
     if minutes < 24 * 60:
         return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
     days = round(minutes / 1440)
-    return f"{days} day{'s' if days > 1 else ''}"
+    return _("%(count)s days", count=days) if days > 1 else _("1 day")
 
 
 def often(times: int) -> str:
     """`once`, `twice`, `3 times`."""
-    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+    return {1: _("once"), 2: _("twice")}.get(times) or _("%(count)s times", count=times)
 
 
 def quiet_hours(text: str) -> str:
     """`8 PM to 8 AM` for a site's "20:00-08:00"."""
-    return " to ".join(say_time(edge, "en") for edge in quiet_span(text))
+    return _(
+        "%(start)s to %(end)s",
+        **dict(zip(("start", "end"), (say_time(e, "en") for e in quiet_span(text)), strict=True)),
+    )
 
 
 def window(start: datetime, end: datetime | None, zone: ZoneInfo, now: datetime) -> str:
     """`Wed 4:00 PM to 6:00 PM`."""
-    return when(start, zone, now) + (f" to {clock_time(end, zone)}" if end else "")
+    begins = when(start, zone, now)
+    return _("%(start)s to %(end)s", start=begins, end=clock_time(end, zone)) if end else begins
 
 
 class Due(NamedTuple):
@@ -201,11 +254,14 @@ def due(
     at = when(respond_by, zone, now) + of_zone(respond_by, zone, reader)
     left = respond_by - now
     if left < timedelta():
-        return Due(f"{span(-left)} late", f"was due {at}", "is-late", None)
+        return Due(_("%(span)s late", span=span(-left)), _("was due %(at)s", at=at), "is-late", None)
+    by = _("by %(at)s", at=at)
     if urgency.rank >= Urgency.ROUTINE.rank:
-        return Due(f"by {at}", "next work day" if left > timedelta(hours=8) else f"{span(left)} left", "", None)
+        far = left > timedelta(hours=8)
+        return Due(by, _("next work day") if far else _("%(span)s left", span=span(left)), "", None)
     used = round(100 * (now - opened) / (respond_by - opened)) if respond_by > opened else 0
-    return Due(f"by {at}", f"{span(left)} left", "is-near" if left <= NEAR else "", min(100, max(0, used)))
+    near = "is-near" if left <= NEAR else ""
+    return Due(by, _("%(span)s left", span=span(left)), near, min(100, max(0, used)))
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
@@ -214,13 +270,13 @@ def due(
 def why_failed(code: int | None, why: str | None) -> str:
     """What happened to a message, in words; Twilio's number is one step further."""
     if code:
-        return current().catalog.failures.of(code).sentence
+        return _(current().catalog.failures.of(code).sentence)
     return (why or "").removeprefix("call: ").replace("_", " ").replace("-", " ").capitalize()
 
 
 def by_way(channel: Channel) -> str:
     """`text` or `call`."""
-    return "call" if channel is Channel.VOICE else "text"
+    return _("call") if channel is Channel.VOICE else _("text")
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -236,10 +292,14 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "short_day": short_day,
     "when": when,
+    "month_year": month_year,
+    "weekday": weekday,
+    "date_words": date_words,
+    "day_of_month": day_of_month,
     "span": span,
     "by_way": by_way,
     "often": often,
     "quiet_hours": quiet_hours,
-    "urgency_word": URGENCY.__getitem__,
-    "role_word": ROLES.__getitem__,
+    "urgency_word": urgency_word,
+    "role_word": role_word,
 }

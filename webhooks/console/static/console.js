@@ -19,7 +19,10 @@ function say(words, isLive) {
 }
 
 let isLive = false;
-function tellLive() { say(isLive ? "Live · as of" : "Not live · as of", isLive); }
+function tellLive() {
+  const words = document.querySelector("[data-said]")?.dataset;
+  if (words) say(isLive ? words.liveWords : words.staleWords, isLive);
+}
 
 // Rows do not move under a pointer that is on its way to one of them.
 function isAiming() {
@@ -76,6 +79,15 @@ function keep(old, now) {
   }
 }
 
+// Without a stream: ask for the page's token, and for the page only when it has changed.
+let token = new URLSearchParams(page.stream?.split("?")[1]).get("since");
+async function askOnce() {
+  const answer = await fetch(`${page.stream}&once=1`, { headers: { "X-Live": "1" }, credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok || answer.redirected) { refresh(); return; }
+  const now = await answer.text();
+  if (now !== token) { token = now; refresh(); }
+}
+
 function listen() {
   const stream = new EventSource(page.stream);
   stream.addEventListener("open", () => { isLive = true; tellLive(); });
@@ -85,7 +97,7 @@ function listen() {
     if (stream.readyState === EventSource.CLOSED) {
       isLive = false;
       tellLive();
-      setInterval(refresh, WITHOUT_STREAM);
+      setInterval(askOnce, WITHOUT_STREAM);
     }
   });
   setInterval(refresh, REFRESH);
@@ -94,6 +106,59 @@ function listen() {
 
 if (page.stream) listen();
 document.addEventListener("pointermove", () => { pointerMoved = Date.now(); }, { passive: true });
+
+// --- an emergency is heard, for those who asked for it ------------------------------------------------------------
+
+const alarm = document.querySelector("[data-alarm]");
+const EVERY = 20000; // one tone, again until somebody has it
+let lastTone = 0;
+let told = 0;
+
+function alarmsNow() { return Number(document.getElementById("alarms")?.dataset.alarms || 0); }
+
+function tone() {
+  const audio = new AudioContext();
+  const volume = audio.createGain();
+  volume.connect(audio.destination);
+  volume.gain.setValueAtTime(0.2, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.5);
+  const note = audio.createOscillator();
+  note.frequency.value = 880;
+  note.connect(volume);
+  note.start();
+  note.stop(audio.currentTime + 0.5);
+  note.addEventListener("ended", () => audio.close());
+}
+
+function sound() {
+  const count = alarmsNow();
+  if (localStorage.alarm !== "on" || !count) { told = count; return; }
+  if (Date.now() - lastTone >= EVERY) { lastTone = Date.now(); tone(); }
+  if (count > told && "Notification" in window && Notification.permission === "granted") {
+    new Notification(alarm.dataset.says, { tag: "emergency", requireInteraction: true }); // never a name
+  }
+  told = count;
+}
+
+function tellAlarm() {
+  const on = localStorage.alarm === "on";
+  alarm.setAttribute("aria-pressed", String(on));
+  alarm.lastElementChild.textContent = on ? alarm.dataset.on : alarm.dataset.off;
+}
+
+if (alarm) {
+  alarm.hidden = false;
+  alarm.addEventListener("click", () => {
+    localStorage.alarm = localStorage.alarm === "on" ? "off" : "on";
+    if (localStorage.alarm === "on") {
+      tone();
+      if ("Notification" in window && Notification.permission === "default") Notification.requestPermission();
+    }
+    tellAlarm();
+  });
+  tellAlarm();
+  setInterval(sound, 1000);
+}
 
 // --- toasts ---------------------------------------------------------------------------------------------------
 
@@ -122,6 +187,84 @@ for (const box of document.querySelectorAll("[data-count]")) {
   };
   box.addEventListener("input", count);
   if (box.value) count();
+}
+
+// --- a form is checked while it is filled in --------------------------------------------------------------------
+
+// The server's own rules, asked when a field is left. Only fields that were touched complain before the form is sent.
+for (const form of document.querySelectorAll("form[data-check]")) {
+  const touched = new Set();
+  form.addEventListener("change", async (event) => {
+    for (const one of document.querySelectorAll("[data-effect]")) one.classList.add("is-stale");
+    const seen = form.querySelector('[name="seen"]');
+    if (seen?.value) { seen.value = ""; tellUnseen(form); }
+    touched.add(event.target.name);
+    const answer = await fetch(form.getAttribute("action") || location.href,
+      { method: "POST", body: new FormData(form), headers: { "X-Check": "1" }, credentials: "same-origin" }).catch(() => null);
+    if (!answer?.ok || !answer.headers.get("Content-Type").includes("json")) return;
+    const { faults, tidy } = await answer.json();
+    for (const place of form.querySelectorAll("[data-why]")) {
+      const name = place.dataset.why;
+      const why = touched.has(name) || name === "shared" ? faults[name] || "" : place.hidden ? "" : faults[name] || "";
+      place.hidden = !why;
+      place.lastElementChild.textContent = why;
+      const field = form.elements[name];
+      place.closest(".field")?.classList.toggle("has-error", Boolean(why));
+      if (field?.setAttribute) why ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid");
+    }
+    for (const one of form.querySelectorAll("[data-shown-with]")) {
+      if (faults[one.dataset.shownWith]) one.hidden = false;
+    }
+    for (const [name, better] of Object.entries(tidy)) {
+      const field = form.elements[name];
+      if (field && field !== document.activeElement && "value" in field) field.value = better;
+    }
+  });
+}
+
+// What was shown is not what would be saved any more: the button says so.
+function tellUnseen(form) {
+  const button = form.querySelector("[data-again]");
+  if (button) button.textContent = button.dataset.again;
+}
+
+// --- a file is dropped, a page is printed -----------------------------------------------------------------------
+
+for (const place of document.querySelectorAll("[data-drop]")) {
+  const input = place.querySelector("input");
+  place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("is-target"); });
+  place.addEventListener("dragleave", () => place.classList.remove("is-target"));
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("is-target");
+    if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; input.form.requestSubmit(); }
+  });
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+// --- a delivery is dropped on another day -----------------------------------------------------------------------
+
+for (const month of document.querySelectorAll("[data-calendar]")) {
+  let held = null;
+  month.addEventListener("dragstart", (event) => { held = event.target.closest("[draggable]"); });
+  month.addEventListener("dragend", () => { held = null; });
+  month.addEventListener("dragover", (event) => {
+    const day = event.target.closest("td");
+    if (!held || !day) return;
+    event.preventDefault();
+    for (const one of month.querySelectorAll(".is-target")) one.classList.remove("is-target");
+    day.classList.add("is-target");
+  });
+  month.addEventListener("drop", (event) => {
+    const day = event.target.closest("td");
+    if (!held || !day) return;
+    event.preventDefault();
+    location.href = `${held.getAttribute("href")}?day=${day.dataset.date}`;
+  });
 }
 
 // One press of a form's button is one post; without this the server still takes a double press as one.
@@ -157,9 +300,22 @@ function take() {
   else document.querySelector('[data-key="a"]')?.click();
 }
 
+// To the box of the ticket's page: an answer, or a note. From the board: of the row in hand.
+function write(what) {
+  const row = document.querySelector("[data-rows] .row.is-current .row-title a");
+  const query = what ? `?write=${what}` : "";
+  if (row) { location.href = `${row.getAttribute("href")}${query}#text`; return; }
+  const box = document.getElementById("text");
+  if (!box) return;
+  const noting = box.form.getAttribute("action").endsWith("/note");
+  if (noting === (what === "note")) box.focus();
+  else location.href = `${location.pathname}${query}#text`;
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
-  const does = { j: () => move(1), k: () => move(-1), a: take, r: () => document.getElementById("text")?.focus(),
-    c: () => document.querySelector('[data-key="c"]')?.click() }[event.key];
+  const does = { j: () => move(1), k: () => move(-1), a: take, r: () => write(""), n: () => write("note"),
+    c: () => document.querySelector('[data-key="c"]')?.click(), "/": () => document.getElementById("q")?.focus(),
+    "?": () => document.getElementById("keys")?.showModal() }[event.key];
   if (does) { event.preventDefault(); does(); }
 });
