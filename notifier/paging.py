@@ -184,13 +184,26 @@ def tell_patient(
     now: datetime,
     contact: Contact | None = None,
 ) -> bool:
-    """A message about the ticket to whoever told us, unless they opted out. False: they did, or it was told before."""
+    """A message about the ticket to whoever told us. False: they opted out, it was told before, or the patient died."""
     contact = contact or (session.get(Contact, ticket.contact_id) if ticket.contact_id else None)
     if contact is None or not contact.active or contact.consent(contact.channel) is Consent.WITHDRAWN:
+        return False
+    if _mourned(session, contact.patient_id):
         return False
     message = to_contact(ticket, contact, key, template, now, lives=timedelta(hours=2))
     message.values = values or {}
     return add_once(session, message, Message.key)[1]
+
+
+def _mourned(session: Session, patient_id: uuid.UUID | None) -> bool:
+    """Whether the patient died, or somebody says so and nobody has found out yet: staff call, no machine texts."""
+    if patient_id is None:
+        return False
+    dead = select(TherapyPlan.id).where(TherapyPlan.patient_id == patient_id, TherapyPlan.state == PlanState.DECEASED)
+    if session.scalars(dead.limit(1)).first() is not None:
+        return True
+    said = select(Ticket.kinds).where(Ticket.patient_id == patient_id, Ticket.state != TicketState.RESOLVED)
+    return any("DECEASED" in kinds for kinds in session.scalars(said))
 
 
 def ask_if_fixed(session: Session, ticket: Ticket, *, now: datetime) -> bool:

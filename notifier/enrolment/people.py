@@ -176,7 +176,7 @@ def record_consent(
     if (
         newest
         and newest.phone_hash == contact.phone_hash
-        and (newest.at > said or (newest.at, newest.consent) == (said, consent))
+        and (newest.at > said or (newest.at == said and contact.consent(channel) is consent))
     ):
         return False
     record = ConsentRecord(

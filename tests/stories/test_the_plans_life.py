@@ -269,7 +269,7 @@ def test_a_patient_in_hospital_is_asked_after_every_two_days(clinic, clock):
     assert kinds(ivy, Role.COORDINATOR) == ["PAUSED_STILL"]
     ivy.texts("they pulled the picc, fever 103 here")
     fever = next(ticket for ticket in ivy.tickets if "FEVER" in ticket.kinds)
-    assert fever.urgency is Urgency.URGENT
+    assert fever.urgency.is_red
     assert "The plan is paused" in fever.text
     assert len(ivy.inbox) == before + 1  # the safe answer, and no reminder
 
@@ -313,6 +313,7 @@ def test_a_death_silences_everybody_at_once(clinic, clock):
 
 def test_two_patients_on_one_phone_read_of_whom_we_speak(clinic, clock):
     ed = clinic.active("Ed", phone="+12125553333")
+    clock.passes(minutes=1)
     fay = clinic.active("Fay", phone="+12125553333")
     clock.until("2026-11-27T12:00-05:00")
     asked = [body for body in ed.inbox if "How are you today" in body]
@@ -326,6 +327,7 @@ def test_two_patients_on_one_phone_read_of_whom_we_speak(clinic, clock):
 def test_a_daughter_who_helps_two_parents_reads_of_whom_we_speak(clinic, clock):
     helper = clinic.helper("Dana", "+12125554444", "delivery")
     mother = clinic.active("Carla", caregivers=(helper,))
+    clock.passes(minutes=1)
     father = clinic.active("Carl", caregivers=(helper,))
     dana = clinic.stranger("+12125554444")
     clinic.delivery(father, "2026-11-26 10:00", "2026-11-26 12:00")
