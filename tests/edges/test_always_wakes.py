@@ -104,7 +104,7 @@ class Pharmacy(RuleBasedStateMachine):
         """What is due leaves; a phone that texted STOP refuses texts."""
         real = datetime.now(UTC)
         with runtime.transaction() as session:
-            due = sending.due(session, urgent=True, now=self.now, limit=100)
+            due = sending.due(session, None, now=self.now, limit=100)
             base = "http://x.test"
             orders = sending.claim_all(
                 session, due, catalog=self.catalog, public_base_url=base, now=self.now, real_now=real
