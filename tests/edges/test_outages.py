@@ -194,7 +194,7 @@ def test_with_redis_away_a_fever_still_wakes_the_nurse(running, ivy):
     assert running.get("/readyz") == 200  # texts can still be taken
     ivy.phone.texts("FEVER", to=OUR_NUMBER)
     wait_until(lambda: any("911" in body for body in ivy.inbox), "the safe answer")
-    wait_until(lambda: len(running.clinic.nia.pages) > pages, "the nurse's page", 30)
+    wait_until(lambda: len(running.clinic.nia.pages) > pages, "the nurse's page", 90)  # a minute after her last
     remind(ivy, "Pharmko: when redis is back")
     running.redis.start()
     wait_until(lambda: state_of("Pharmko: when redis is back") is MessageState.DELIVERED, "work goes on", 60)
