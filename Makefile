@@ -7,7 +7,7 @@ PY := .venv/bin/python
 help:
 	@echo "make demo    the whole product on this machine, with sample patients and pocket phones"
 	@echo "make test    lint, types, the catalog and every test"
-	@echo "make setup | lint | bench | chaos | clean"
+	@echo "make setup | lint | bench | chaos | pictures | clean"
 
 setup: .venv/.ready
 
@@ -32,7 +32,7 @@ lint: dev
 
 test: lint
 	@sh .ci/browser
-	$(PY) -m pytest $(ARGS)
+	@sh .ci/tests $(ARGS)
 
 bench: dev
 	$(PY) -m tests.bench $(ARGS)
