@@ -49,10 +49,11 @@ def test_the_patients_have_lived_before(demo):
 
 def test_fever_brings_a_safe_answer_and_a_page_within_2_seconds(demo):
     quickest = []
-    for patient in (OTIS, GRETA, THEO):
+    # An emergency's page leaves at once; a further one of another kind would wait a minute for those that follow it.
+    for patient, words in ((OTIS, "FEVER"), (GRETA, "I cant breathe"), (THEO, "I cant breathe")):
         pages, answers = len(demo.inbox(NELL)), len(demo.inbox(patient))
         began = time.monotonic()
-        demo.text(patient, "FEVER")
+        demo.text(patient, words)
         wait_until(lambda: len(demo.inbox(patient)) > answers, "a safe answer")  # noqa: B023
         wait_until(lambda: len(demo.inbox(NELL)) > pages, "the nurse is paged")  # noqa: B023
         quickest.append(time.monotonic() - began)
