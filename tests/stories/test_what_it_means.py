@@ -86,6 +86,7 @@ def test_a_key_pressed_on_eds_call_says_nothing_about_fay(clinic, clock):
     ed = clinic.active("Ed", phone="+12125553333", channel="voice")
     ed.answers("1")
     ed.phone.hangs_up()
+    clock.passes(minutes=1)
     fay = clinic.active("Fay", phone="+12125553333")
     clinic.delivery(ed, "2026-11-25 10:00", "2026-11-25 12:00")
     ed.answers("1", "2")
