@@ -182,7 +182,7 @@ def test_a_worker_killed_in_the_middle_of_a_send_neither_loses_nor_doubles(runni
     wait_until(lambda: weather == "hang" or sent(running, words) == 1, "Twilio took it")
     for worker in running.workers():
         os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: state_of(words) in (MessageState.SENT, MessageState.DELIVERED), "the doubt is settled", 60)
+    wait_until(lambda: state_of(words) in (MessageState.SENT, MessageState.DELIVERED), "the doubt is settled", 120)
     assert sent(running, words) == 1
     wait_until(lambda: len(running.workers()) == 2, "the workers are respawned")
 
