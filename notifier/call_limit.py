@@ -34,7 +34,7 @@ def under_way(session: Session, real_now: datetime) -> int:
 
 
 class Lines:
-    """The lines that one batch may still take. `at_once` 0: as many as there are; one in five is kept for the urgent."""
+    """The lines that one batch may take; one in five is kept for the urgent. `at_once` 0: as many as there are."""
 
     def __init__(self, session: Session, at_once: int, real_now: datetime) -> None:
         self.session, self.at_once, self.real_now = session, at_once, real_now

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from notifier.catalog import checklists
+from notifier.catalog.calls import read_manner
 from notifier.catalog.checklists import Checklists
 from notifier.catalog.failures import read_failures
-from notifier.catalog.calls import read_manner
 from notifier.catalog.journey_files import KEYED, read_journey
 from notifier.catalog.links import Links, pages_in, read_links
 from notifier.catalog.messages import SafetyNote, read_messages

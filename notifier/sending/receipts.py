@@ -282,6 +282,4 @@ def record_receipt(
         not_delivered(session, message, attempt, attempt.error_code, **missed)
         return
     facts: dict[str, Any] = {} if message.sent_at else {"sent_at": now}
-    journal.advance(
-        session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts
-    )
+    journal.advance(session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts)
