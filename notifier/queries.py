@@ -37,7 +37,7 @@ Sites = Sequence[str]  # the keys of the sites that somebody may see; empty: eve
 
 RANK = case({urgency.value: urgency.rank for urgency in Urgency}, value=Ticket.urgency)
 RECENT = timedelta(hours=48)  # how long a failed message asks for a hand
-VIEWED = ("patient.viewed", "ticket.viewed")  # lines about reading, which change nothing
+VIEWED = ("patient.viewed", "ticket.viewed", "recording.played")  # lines about reading, which change nothing
 
 
 def _at(column: Any, sites: Sites) -> list[ColumnElement[bool]]:

@@ -25,7 +25,18 @@ def guard_forms() -> None:
 
 
 # Each registers its pages on `bp`.
-from webhooks.console import board, covers, door, handover, live, outbox, patients, roster, ticket  # noqa: E402
+from webhooks.console import (  # noqa: E402
+    board,
+    covers,
+    door,
+    handover,
+    live,
+    outbox,
+    patients,
+    recording,
+    roster,
+    ticket,
+)
 
 __all__ = [
     "board",
@@ -38,6 +49,7 @@ __all__ = [
     "live",
     "outbox",
     "patients",
+    "recording",
     "roster",
     "ticket",
 ]
