@@ -13,6 +13,7 @@ VERBS = (
     *("enrolment", "sending", "inbox", "hearing", "answering", "tickets", "paging", "paging_answers"),
     *("reconcile", "importing", "pharmacy", "roster", "pages", "promises", "handling", "handover"),
     *("auditor", "canary", "watching"),
+    *("calling", "bridging", "voicemail", "reached", "call_limit"),
 )
 
 
