@@ -74,7 +74,7 @@ def test_walter_lives_a_whole_therapy_by_voice(clinic, clock):
     patient = walter.person
     walter.takes_the_call()
     assert walter.was_told("You said yes to our calls") == 1
-    clinic.ordered(patient, "2026-11-26 10:00", ends_on=date(2026, 12, 9), doses_per_day=1)
+    clinic.ordered(patient, "2026-11-26 10:00", ends_on=date(2026, 12, 9), doses_per_day=1, storage="room")
     walter.takes_the_call()
     assert walter.was_told("Your order is checked") == 0  # nothing about a therapy before it is verified
     clinic.verified(patient)
