@@ -31,9 +31,9 @@ def test_reminders_leave_a_line_free_for_what_is_urgent(two_lines: Clinic, clock
     clock.set(clinic.now + timedelta(seconds=1))
     with runtime.reading() as session:
         assert call_limit.under_way(session, times()) == 1
-        assert call_limit.has_room(session, 2, urgent=True, real_now=times())
-        assert not call_limit.has_room(session, 2, urgent=False, real_now=times())
-        assert call_limit.has_room(session, 0, urgent=False, real_now=times())
+        assert call_limit.free(session, 2, urgent=True, real_now=times())
+        assert not call_limit.free(session, 2, urgent=False, real_now=times())
+        assert call_limit.free(session, 0, urgent=False, real_now=times())
     ringing[0].answers("1")
     ringing[0].phone.hangs_up()
     clinic.world.settle()
