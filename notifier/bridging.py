@@ -125,7 +125,7 @@ def take(session: Session, call: PhoneCall, staff: Staff, *, catalog: Catalog, n
     staff.phone_verified_at = now
     ticket = ticket_of(session, call, catalog=catalog, now=now)
     if ticket is not None:
-        tickets.acknowledge(session, ticket, tickets.Actor(staff.name, staff.id), now=now)
+        tickets.acknowledge(session, ticket, tickets.Actor(staff.name, staff.id), now=now, tell=False)  # they talk now
         journal.note(session, ticket, "ticket.connected", now=now, by=staff.name)
     return True
 

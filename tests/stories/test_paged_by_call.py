@@ -98,8 +98,8 @@ def test_a_phone_stops_ringing_for_what_somebody_has(clinic, ivy):
     assert not clinic.nia.phone.ringing
 
 
-def test_a_ticket_without_a_phone_offers_no_call(clinic, clock):
-    clinic.post_sms(clinic.stranger("+12125550077"), "SM" + "7" * 32, "I have a fever of 103")
+def test_a_stranger_who_texted_can_be_called_too(clinic, clock):
+    clinic.post_sms(clinic.stranger("+12125550077"), "SM" + "7" * 32, "I have a fever")
     clinic.world.settle()
     clock.passes(minutes=5)
     clinic.nia.answers("1")
@@ -115,3 +115,13 @@ def test_silence_on_a_page_takes_nothing(clinic, ivy):
     clinic.world.settle()
     assert clinic.nia.phone.call is None
     assert ivy.ticket.state is TicketState.OPEN
+
+
+def test_one_key_takes_every_ticket_of_the_call_and_nobody_is_connected_by_guess(clinic, clock):
+    ivy, bo = clinic.active("Ivy"), clinic.active("Bob")
+    ivy.texts("FEVER")
+    bo.texts("FEVER")
+    clock.passes(minutes=5)
+    clinic.nia.answers("1")
+    assert ivy.ticket.owner == bo.ticket.owner == "Nia Nurse"
+    assert "To be connected" not in heard(clinic.nia)
