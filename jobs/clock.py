@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from jobs import drain, tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import canary, clock, inbox, noticing, pages, paging, promises, sending, tickets
+from notifier import calling, canary, clock, inbox, noticing, pages, paging, promises, sending, tickets, voicemail
 from notifier.db import add_once
 from notifier.models import Leader
 from notifier.runtime import reading, transaction
@@ -63,12 +63,16 @@ def tick() -> None:
         urgent = sending.any_urgent(session, now=now)
         bulk = bool(sending.lanes(session, now=now))
         told = receipts.waiting(session, real_now=clock.real())
+        calls = calling.wants_a_look(session, now=now, real_now=clock.real())
+        calls = calls or bool(voicemail.to_handle(session, real_now=clock.real(), limit=1))
     if told and not ring("settle_receipts", queue=BULK):
         tasks.settle_receipts()
     if (unread or climbing or urgent) and not ring("dispatch"):
         tasks.dispatch()
     if bulk and waiting(BULK) == 0:
         ring("drain_bulk", queue=BULK)
+    if calls and waiting(BULK) == 0:
+        ring("look_after_calls", queue=BULK)
 
 
 def settle() -> bool:

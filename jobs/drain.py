@@ -115,6 +115,7 @@ def _claim_all(session: Session, ids: Sequence[UUID], room: float) -> list[Order
         real_now=clock.real(),
         lease=timedelta(seconds=settings.send_lease_seconds),
         room=room,
+        calls_at_once=settings.calls_at_once,
     )
     if settings.tmobile_daily_cap:
         quota.spend(session, _used(orders), now=clock.now())

@@ -14,6 +14,7 @@ from jobs.faults import NOT_NOW, JobFailed, each, job, where
 from jobs.queue import BULK, ring
 from notifier import (
     auditor,
+    calling,
     canary,
     clock,
     enrolment,
@@ -26,6 +27,7 @@ from notifier import (
     reconcile,
     sending,
     tickets,
+    voicemail,
     watching,
 )
 from notifier.core.states import ImportState
@@ -385,3 +387,68 @@ def _work_on_file(run_id: UUID) -> None:
             return
     with transaction() as session:
         import_runs.finish(session, run_id, now=clock.now())
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+@job
+def look_after_calls() -> None:
+    """What was said and not confirmed is taken as heard; calls without an end are asked about; recordings fetched."""
+    each(_do, (take_as_heard, ask_about_calls, fetch_recordings))
+
+
+def take_as_heard() -> None:
+    """They hung up while we read back to them."""
+    with reading() as session:
+        calls = calling.unconfirmed(session, clock.now())
+    each(_take_as_heard, calls)
+
+
+def _take_as_heard(call_id: UUID) -> None:
+    with transaction() as session:
+        inbound_id = calling.take_as_heard(session, call_id, now=clock.now())
+    if inbound_id:
+        ring("attend", str(inbound_id))
+
+
+def ask_about_calls() -> None:
+    """Ask Twilio about calls that began long ago and of whose end nobody has told."""
+    with reading() as session:
+        endless = calling.without_end(session, real_now=clock.real())
+    _while_twilio_answers(_ask_about_call, endless)
+
+
+def _ask_about_call(endless: tuple[UUID, str]) -> None:
+    call_id, sid = endless
+    seen = current().twilio.fetch(Channel.VOICE, sid)
+    is_over = seen is None or seen.status in receipts.FINAL
+    with transaction() as session:
+        attempt_id = calling.record_look(session, call_id, is_over, catalog=current().catalog, now=clock.now())
+        if attempt_id and seen and is_over:
+            reconcile.record_look(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
+
+
+def fetch_recordings() -> None:
+    """Fetch the messages that callers left, keep them sealed, and have Twilio forget them."""
+    with reading() as session:
+        rows = voicemail.to_handle(session, real_now=clock.real())
+        waiting = [(row.id, row.provider_sid, row.fetched_at is None) for row in rows]
+    each(_fetch_recording, waiting)
+
+
+def _fetch_recording(waiting: tuple[UUID, str, bool]) -> None:
+    recording_id, sid, is_new = waiting
+    try:
+        if is_new:
+            sound = current().twilio.recording(sid)
+            with transaction() as session:
+                voicemail.fetched(session, recording_id, sound, now=clock.now())
+        current().twilio.forget_recording(sid)
+    except Unreachable as error:
+        log.warning("a recording could not be fetched: %s", error)
+        with transaction() as session:
+            voicemail.put_off(session, recording_id, real_now=clock.real())
+        return
+    with transaction() as session:
+        voicemail.forgotten(session, recording_id, now=clock.now())

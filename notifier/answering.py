@@ -124,13 +124,14 @@ def spoken(told: Told) -> str:
         return "voice.emergency"
     if told.withdraws:
         return "voice.stopped"
-    if told.contact is None and not _can_be_called(told.inbound.sender):
+    if told.contact is None and not can_be_called(told.inbound.sender):
         return "voice.withheld"
     nurse = told.route.urgency.is_red and told.route.roles[0] is Role.NURSE
     return "voice.promise" if nurse else "voice.thanks"
 
 
-def _can_be_called(sender: str) -> bool:
+def can_be_called(sender: str) -> bool:
+    """Whether this is a number, and not what stands in its place."""
     return sender not in WITHHELD and sender.startswith("+") and sender[1:].isdigit()
 
 

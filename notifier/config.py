@@ -39,6 +39,7 @@ class Settings:
     tmobile_daily_cap: int = 0  # segments a day from one sender, by the carrier's limit; 0: none
     canary_mode: str = "auto"  # whether the service tests itself: on, off, or auto: with Twilio itself
     canary_number: str = ""  # a number of our own that its texts and pages go to
+    calls_at_once: int = 0  # how many calls of ours may be under way at once; 0: as many as there are
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -71,6 +72,7 @@ class Settings:
             tmobile_daily_cap=_whole(env, "TMOBILE_DAILY_CAP", wrong),
             canary_mode=env.get("CANARY_MODE") or "auto",
             canary_number=env.get("CANARY_NUMBER", "").strip(),
+            calls_at_once=_whole(env, "CALLS_AT_ONCE", wrong),
         )
         wrong += settings.faults()
         if value := env.get("NOTIFIER_CLOCK"):

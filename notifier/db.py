@@ -101,6 +101,19 @@ def _written_in_sqlite(element: Any, compiler: Any, **given: Any) -> str:
     return "(" + " || '-' || ".join(parts) + ")"
 
 
+class SealedBytes(TypeDecorator[bytes]):
+    """Sound or another file that only the keyring can open."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else sealing.keyring().seal_bytes(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else sealing.keyring().open_bytes(bytes(value))
+
+
 def connect(url: str) -> Engine:
     """The engine for a SQLAlchemy URL. Errors never quote what was being stored."""
     if url.startswith("sqlite"):

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from notifier import answering, boxes, enrolment, journal, paging_answers, sealing, shared_phone, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing, supplies, triage
-from notifier.core.states import MOVES, EventState, InboundState, PlanState
+from notifier.core.states import MOVES, EventState, InboundState, PlanState, TicketState
 from notifier.core.vocabulary import CANARY, Channel, Consent, EventKind, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
 from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
-from notifier.models import CareEvent, Contact, Inbound, Message, Site, Staff, Ticket
+from notifier.models import CareEvent, Contact, Inbound, Message, PhoneCall, Site, Staff, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,12 @@ ONE_TEAM_IS_ENOUGH = {Role.NURSE}  # a nurse who calls sees the rest
 # --- written down -------------------------------------------------------------------------------------------------
 
 
-def receive(
-    session: Session,
+def receive(session: Session, **given: Any) -> tuple[Inbound, bool]:
+    """Store what came in, as `row` makes it. The same `provider_sid` is stored once. Returns (the row, was it new)."""
+    return add_once(session, row(**given), Inbound.provider_sid)
+
+
+def row(
     *,
     provider_sid: str,
     source: Source,
@@ -43,9 +47,10 @@ def receive(
     media: int = 0,
     message_id: uuid.UUID | None = None,
     opt_out: str | None = None,
-) -> tuple[Inbound, bool]:
-    """Store what came in. The same `provider_sid` is stored once. Returns (the row, was it new)."""
-    row = Inbound(
+    call_id: uuid.UUID | None = None,
+) -> Inbound:
+    """What came in, not stored yet."""
+    return Inbound(
         provider_sid=provider_sid,
         source=source,
         sender=sender,
@@ -56,8 +61,8 @@ def receive(
         received_at=received_at,
         message_id=message_id,
         opt_out=opt_out,
+        call_id=call_id,
     )
-    return add_once(session, row, Inbound.provider_sid)
 
 
 def waiting(session: Session, *, limit: int = 200) -> Sequence[uuid.UUID]:
@@ -138,16 +143,6 @@ def _attend(session: Session, inbound: Inbound, *, catalog: Catalog, now: dateti
     for each in told:
         _act(session, each, catalog=catalog, now=now)
     return _done(session, inbound, first, now=now)
-
-
-def spoken_answer(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: datetime) -> str:
-    """The voice template that a caller hears at once, whoever reads the words later: changes nothing."""
-    inbound = session.get_one(Inbound, inbound_id)
-    site = site_of(session, inbound.recipient)
-    people: Sequence[Contact | None] = contacts_of(session, inbound) or [None]
-    return answering.spoken(
-        min((hear(session, inbound, who, site, catalog=catalog, now=now) for who in people), key=_urgency)
-    )
 
 
 def _urgency(told: Told) -> int:
@@ -269,13 +264,33 @@ def _needs(session: Session, told: Told, catalog: Catalog, now: datetime) -> lis
             sender=None if contact else told.inbound.sender,
             target=told.target,
             promised=promised if role is route.roles[0] else None,
+            not_before=_rings_until(session, told),
         )
-        for role in sorted(_roles(route, rows, holds_box=_holds_box(session, told)), key=_nurse_first)
+        for role in _same_call(session, told)
+        or sorted(_roles(route, rows, holds_box=_holds_box(session, told)), key=_nurse_first)
     ]
 
 
 def _nurse_first(role: Role) -> bool:
     return role is not Role.NURSE
+
+
+def _same_call(session: Session, told: Told) -> list[Role]:
+    """Words of a call that nobody can read belong to what the call was about: whoever has that hears them."""
+    call = session.get(PhoneCall, told.inbound.call_id) if told.inbound.call_id else None
+    if call is None or call.inbound_id in (None, told.inbound.id) or told.reading.kinds != ("UNKNOWN",):
+        return []
+    first = session.get_one(Inbound, call.inbound_id)
+    about = session.get(Ticket, first.ticket_id) if first.ticket_id else None
+    return [about.role] if about and about.state is not TicketState.RESOLVED else []
+
+
+def _rings_until(session: Session, told: Told) -> datetime | None:
+    """Until when phones ring for this caller, who is on the line: pages wait so long, but for an emergency."""
+    call = session.get(PhoneCall, told.inbound.call_id) if told.inbound.call_id else None
+    if call is None or told.route.urgency is Urgency.EMERGENCY or call.taken_by:
+        return None
+    return call.rings_until
 
 
 def _holds_box(session: Session, told: Told) -> bool:

@@ -162,4 +162,4 @@ def _belongs_to(row: Base) -> tuple[uuid.UUID | None, uuid.UUID | None]:
         return row.patient_id, None
     if hasattr(row, "plan"):
         return row.plan.patient_id, None
-    return getattr(row, "patient_id", None), None
+    return getattr(row, "patient_id", None), getattr(row, "ticket_id", None)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from notifier.core import names
+from notifier.core.phone import Unreached
 from notifier.core.states import (
     EventState,
     ImportState,
@@ -47,7 +48,7 @@ from notifier.core.vocabulary import (
     Therapy,
     Urgency,
 )
-from notifier.db import Base, Instant, Sealed, SealedJSON
+from notifier.db import Base, Instant, Sealed, SealedBytes, SealedJSON
 from notifier.sealing import lookup
 
 
@@ -468,6 +469,8 @@ class Attempt(Base):
     provider_status: Mapped[str | None] = mapped_column(String(24))
     error_code: Mapped[int | None]
     answered_by: Mapped[str | None] = mapped_column(String(24))
+    reached_at: Mapped[datetime | None] = mapped_column(Instant)  # a call: the right person pressed a key
+    unreached: Mapped[Unreached | None] = mapped_column(word(Unreached))  # a call: what became of it instead
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     message: Mapped[Message] = relationship()
 
@@ -524,6 +527,73 @@ class SenderStop(Base):
     tries: Mapped[int] = mapped_column(default=0)
 
 
+# --- on the phone -------------------------------------------------------------------------------------------------
+
+
+class PhoneCall(Base):
+    """One call while it is talked, in either direction: what waits to be confirmed, and who of us is rung for it."""
+
+    __tablename__ = "phone_call"
+    __table_args__ = (
+        Index(
+            "phone_call_unfinished",
+            "began",
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    provider_sid: Mapped[str] = mapped_column(String(40), unique=True)
+    site_key: Mapped[str] = mapped_column(ForeignKey("site.key"))
+    attempt_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("attempt.id"))  # ours; none: they rang us
+    message_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("message.id"))
+    staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))  # a page: who was called
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))
+    party: Mapped[str] = mapped_column(Sealed)  # their number
+    ours: Mapped[str] = mapped_column(String(40))
+    language: Mapped[str] = mapped_column(String(16))
+    said: Mapped[str | None] = mapped_column(Sealed)  # words that nobody has confirmed yet
+    said_at: Mapped[datetime | None] = mapped_column(Instant)
+    inbound_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("inbound.id"))  # what the call is about
+    role: Mapped[Role | None] = mapped_column(word(Role))  # the team that is rung
+    people: Mapped[list[str]] = mapped_column(JSON, default=list)  # staff ids, in the order in which they are rung
+    rings_until: Mapped[datetime | None] = mapped_column(Instant)  # until then a page waits: phones ring already
+    taken_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
+    talked_at: Mapped[datetime | None] = mapped_column(Instant)  # two people have spoken
+    began: Mapped[datetime] = mapped_column(Instant)  # real time, by which one without an end is asked about
+    looked: Mapped[int] = mapped_column(default=0)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Recording(Base):
+    """A message that somebody left on the phone: fetched from Twilio, kept sealed, forgotten there."""
+
+    __tablename__ = "recording"
+    __table_args__ = (
+        Index(
+            "recording_to_fetch",
+            "look_at",
+            postgresql_where=text("forgotten_at IS NULL"),
+            sqlite_where=text("forgotten_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = key()
+    provider_sid: Mapped[str] = mapped_column(String(40), unique=True)
+    call_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("phone_call.id"))
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    seconds: Mapped[int] = mapped_column(default=0)
+    sound: Mapped[bytes | None] = mapped_column(SealedBytes, deferred=True)
+    words: Mapped[str | None] = mapped_column(Sealed)  # its transcription, which went through triage
+    tries: Mapped[int] = mapped_column(default=0)
+    look_at: Mapped[datetime] = mapped_column(Instant)  # real time, from when it is fetched, or forgotten, again
+    fetched_at: Mapped[datetime | None] = mapped_column(Instant)
+    forgotten_at: Mapped[datetime | None] = mapped_column(Instant)  # deleted at Twilio
+
+
 # --- what they say, and what a human does about it ------------------------------------------------------------------
 
 
@@ -552,6 +622,7 @@ class Inbound(Base):
     received_at: Mapped[datetime] = mapped_column(Instant)
     message_id: Mapped[uuid.UUID | None]  # what it answers
     opt_out: Mapped[str | None] = mapped_column(String(5))  # what Twilio took it for: STOP, START, HELP
+    call_id: Mapped[uuid.UUID | None]  # the call on which it was pressed or said
     contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))
     staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
     patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))

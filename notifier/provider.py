@@ -26,7 +26,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 NOT_LET_IN = 20003
 CALL_SECONDS = 15.0  # all of it, also of an answer that drips
-RING_SECONDS = 25  # about five rings
+MACHINE_SECONDS = 45  # to hear the end of a machine's greeting; long ones are not rare
+LARGEST_RECORDING = 8 * 1024 * 1024
 
 # At INFO the SDK prints the numbers that it lists by.
 logging.getLogger("twilio").setLevel(logging.WARNING)
@@ -44,6 +45,8 @@ class Order:
     messaging_service: str = ""
     status_url: str = ""
     voice_url: str = ""
+    machine_url: str = ""
+    ring_seconds: int = 25
     valid_seconds: int = 14_400
     segments: int = 1
     lane: str = ""  # whose rate it uses
@@ -184,8 +187,11 @@ class Twilio:
                 url=order.voice_url,
                 status_callback=order.status_url,
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
-                timeout=RING_SECONDS,
-                machine_detection="Enable",
+                timeout=order.ring_seconds,
+                machine_detection="DetectMessageEnd",  # a person is greeted at once, a machine after its tone
+                machine_detection_timeout=MACHINE_SECONDS,
+                async_amd="true",
+                async_amd_status_callback=order.machine_url,
             )
         source = {"messaging_service_sid": order.messaging_service} if order.messaging_service else {}
         return await self.sender.messages.create_async(
@@ -244,6 +250,39 @@ class Twilio:
         except TwilioRestException as error:
             if error.status >= 500 or error.status in (401, 429):
                 raise Unreachable(str(error.status)) from None  # else it is over: nothing rings any more
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+
+    def divert(self, sid: str, url: str) -> None:
+        """Have a call go on with the TwiML of another address. Raises Unreachable."""
+        try:
+            self.client.calls(sid).update(url=url, method="POST")
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+
+    def recording(self, sid: str) -> bytes | None:
+        """The sound (WAV) of a recording, fetched with our credentials; None: Twilio has none. Raises Unreachable."""
+        url = f"{self.client.api.base_url}/2010-04-01/Accounts/{self.client.account_sid}/Recordings/{sid}.wav"
+        session = self.client.http_client.session
+        try:
+            answer = session.get(
+                url, auth=(self.client.username, self.client.password), timeout=(CONNECT_SECONDS, READ_SECONDS)
+            )
+        except requests.RequestException as error:
+            raise Unreachable(type(error).__name__) from None
+        if answer.status_code == 404:
+            return None
+        if answer.status_code != 200 or len(answer.content) > LARGEST_RECORDING:
+            raise Unreachable(str(answer.status_code))
+        return bytes(answer.content)
+
+    def forget_recording(self, sid: str) -> None:
+        """Delete a recording at Twilio: we have it. Raises Unreachable."""
+        try:
+            self.client.recordings(sid).delete()
+        except TwilioRestException as error:
+            if error.status != 404:
+                raise Unreachable(str(error.status)) from None
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
 

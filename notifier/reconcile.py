@@ -25,6 +25,7 @@ LOOKS = (5.0, 60.0, 180.0)  # real seconds after the call at which Twilio's list
 # Real time after the call at which Twilio is asked for a receipt that has not come; after the last it ends.
 RECEIPT_LATE = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6), timedelta(hours=12))
 NO_WORD = "the carrier has not told in 12 hours whether it arrived"
+CALL_LATE = timedelta(minutes=5)  # a call is over sooner than a text's receipt is missed
 INBOUND = "inbound"
 TRIES = 3
 EARLY = datetime.min.replace(tzinfo=UTC)
@@ -159,6 +160,7 @@ def without_receipt(session: Session, *, real_now: datetime) -> list[tuple[uuid.
     Each look is counted and the next one is later, so that those whose carrier never tells starve no others.
     """
     due = or_(*(and_(Attempt.looked == n, Attempt.began < real_now - late) for n, late in enumerate(RECEIPT_LATE)))
+    due |= and_(Attempt.looked == 0, Message.channel == Channel.VOICE, Attempt.began < real_now - CALL_LATE)
     rows = session.execute(
         select(Attempt.id, Message.channel, Attempt.provider_sid)
         .join(Message, Message.attempt_id == Attempt.id)

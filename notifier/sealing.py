@@ -36,6 +36,17 @@ class Keyring:
         except InvalidToken:
             raise Unreadable from None
 
+    def seal_bytes(self, data: bytes) -> bytes:
+        """The bytes, encrypted under the newest key."""
+        return self._fernet.encrypt(data)
+
+    def open_bytes(self, token: bytes) -> bytes:
+        """The bytes again. Raises Unreadable."""
+        try:
+            return self._fernet.decrypt(token)
+        except InvalidToken:
+            raise Unreadable from None
+
     def rotate(self, token: bytes) -> bytes:
         """The same text under the newest key. Raises Unreadable."""
         try:

@@ -77,6 +77,7 @@ class Need:
     target: timedelta | None = None  # the row's own limit, when it has one
     promised: timedelta | None = None  # how soon the patient was just told that somebody calls
     linked_to: uuid.UUID | None = None  # the ticket of another team about the same words
+    not_before: datetime | None = None  # no page before: phones ring for the caller already
 
 
 # --- birth --------------------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def unresolved(session: Session, subject: str, role: Role) -> Ticket | None:
 
 def _open(session: Session, need: Need, *, now: datetime, by: str) -> Ticket:
     site = session.get_one(Site, need.site_key)
-    begins = routing.wake_at(need.urgency, now, site.timezone, site.quiet_hours)
+    begins = max(routing.wake_at(need.urgency, now, site.timezone, site.quiet_hours), need.not_before or now)
     previous = session.scalars(
         select(Ticket)
         .where(Ticket.subject == need.subject, Ticket.role == need.role, Ticket.resolved_at >= now - FOLLOWS)
@@ -236,6 +237,8 @@ def append(session: Session, ticket: Ticket, need: Need, *, catalog: Catalog, no
         elif need.urgency.is_red:  # told again and nobody has it: page the same rung again
             ticket.rung = max(0, ticket.rung - 1)
             ticket.escalate_at = now
+        if need.not_before and ticket.escalate_at:
+            ticket.escalate_at = max(ticket.escalate_at, need.not_before)
         session.flush()
     elif unheard:
         session.flush()

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from cryptography.fernet import Fernet
+from flask import Response, request
 from rq import Queue, SimpleWorker
 from sqlalchemy import select
 from werkzeug.serving import make_server
@@ -18,6 +19,7 @@ from notifier.config import Settings
 from notifier.core.states import MessageState, TicketState, WatchState
 from notifier.models import HandOver, Message, Ticket, Watch
 from notifier.sandbox import Sandbox
+from tests import twiml_rules
 from tests.servers import free_port
 from webhooks.console import live
 
@@ -93,9 +95,18 @@ class World:
         from webhooks.app import create_app
 
         self.app = create_app(Settings.from_env({**self.env, "NOTIFIER_CLOCK": os.environ["NOTIFIER_CLOCK"]}))
+        self.breaches: list[str] = []
+        self.app.after_request(self._hold_to_the_rules)
         self.server = make_server("127.0.0.1", port, self.app, threaded=True)
         self.thread = threading.Thread(target=self.server.serve_forever, name="web", daemon=True)
         self.thread.start()
+
+    def _hold_to_the_rules(self, response: Response) -> Response:
+        """Everything that is said on a call keeps to Twilio's rules, in every story."""
+        if request.path.startswith("/twilio/voice") and response.mimetype == "text/xml":
+            body, whispers = response.get_data(as_text=True), "/whisper/" in request.path or "/take/" in request.path
+            self.breaches += [f"{request.path}: {fault}" for fault in twiml_rules.breaches(body, whispers=whispers)]
+        return response
 
     def stop(self) -> None:
         """Stop everything; leave nothing behind."""
@@ -109,6 +120,7 @@ class World:
         queue.connection().close()
         queue.connection.cache_clear()
         runtime.current().engine.dispose()
+        assert self.breaches == []
 
     # --- what happens ---
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from notifier.catalog import checklists
+from notifier.catalog.calls import read_manner
 from notifier.catalog.checklists import Checklists
 from notifier.catalog.failures import read_failures
 from notifier.catalog.journey_files import KEYED, read_journey
@@ -17,6 +18,7 @@ from notifier.catalog.rules import load_rules
 from notifier.catalog.unsaid import Unsaid, read_unsaid
 from notifier.core.failures import Failures
 from notifier.core.journey import Journey
+from notifier.core.phone import Manner
 from notifier.core.routing import LadderRung
 from notifier.core.triage import Rules
 from notifier.core.vocabulary import Channel, Rung, Topic, Urgency
@@ -44,12 +46,13 @@ class Prices:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Messages by key, the journey, the triage rules, the ladders unless the pharmacy has its own, and checklists."""
+    """Messages, the journey, triage rules, ladders unless a site has its own, how we call, checklists, failures."""
 
     messages: Mapping[str, Template]
     journeys: Journey
     rules: Rules
     ladders: Mapping[Urgency, tuple[LadderRung, ...]]
+    calls: Manner
     languages: tuple[str, ...]
     safety: Mapping[str, SafetyNote]
     links: Links
@@ -130,13 +133,15 @@ def load(override: Path | None = None) -> Catalog:
     prices = _prices(_tables(folders, "prices.toml", faults), faults)
     failures = read_failures(_tables(folders, "failures.toml", faults), faults)
     lists = checklists.read(_tables(folders, "checklists.toml", faults), faults)
-    if faults or journey is None:
+    manner = read_manner(_tables(folders, "calls.toml", faults), faults)
+    if faults or journey is None or manner is None:
         raise Misconfigured("the catalog is wrong: " + "; ".join(faults))
     return Catalog(
         messages,
         journey,
         load_rules(folders),
         ladders,
+        manner,
         said.languages,
         said.safety,
         links,

@@ -126,7 +126,8 @@ class Past:
             phone = self.sandbox.phone(person.number)
             if phone.ringing:
                 phone.answers()
-                for _ in range(2):  # "Are you the person?", then the question itself
+                is_staff = person.role not in desk.NOT_STAFF
+                for _ in range(1 if is_staff else 2):  # "Are you the person?", then the question itself
                     if phone.call:
                         phone.press("1")
                 if phone.call:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement
 from notifier.core.vocabulary import CANARY
 
 Sites = Sequence[str]  # the keys of the sites that somebody may see; empty: every site
-VIEWED = ("patient.viewed", "ticket.viewed")  # lines about reading, which change nothing
+VIEWED = ("patient.viewed", "ticket.viewed", "recording.played")  # lines about reading, which change nothing
 
 
 def at(column: Any, sites: Sites) -> list[ColumnElement[bool]]:

@@ -278,14 +278,32 @@ class Performance:
         nouns = [inner for inner in verb.children if inner.name == "Number"] or [Verb("Number", {}, verb.text, ())]
         groups = [[noun] for noun in nouns] if verb.is_on("sequential") else [nouns]
         params = {"DialCallStatus": CallStatus.FAILED.value, "DialBridged": "false"}
-        for group in groups:
-            legs = [leg for noun in group if (leg := self._leg(noun, verb, source))]
-            if not legs:
-                continue
-            params = yield from self._connect(legs, verb.seconds("timeout", 30))
-            if params["DialBridged"] == "true":
-                break
+        try:
+            for group in groups:
+                legs = [leg for noun in group if (leg := self._leg(noun, verb, source))]
+                if not legs:
+                    continue
+                params = yield from self._connect(legs, verb.seconds("timeout", 30))
+                if params["DialBridged"] == "true":
+                    break
+        except HungUp:
+            self._tell_of_dial(verb, source)
+            raise
         return self._jump(verb, source, params) if verb.get("action") else None
+
+    def _tell_of_dial(self, verb: Verb, source: Source) -> None:
+        """The caller has hung up: the action is told, and what it answers is heard by nobody."""
+        legs = [self.calls.book.calls[leg.sid] for leg in self.line.legs]
+        joined = next((leg for leg in legs if leg.bridged_to), None)
+        params = {
+            "CallStatus": CallStatus.COMPLETED.value,
+            "DialCallStatus": (CallStatus.COMPLETED if joined else CallStatus.CANCELED).value,
+            "DialCallSid": legs[-1].sid if legs else "",
+            "DialCallDuration": str(self.calls.elapsed(joined.sid) if joined else 0),
+            "DialBridged": "true" if joined else "false",
+        }
+        if verb.get("action"):
+            self._fetch(self._jump(verb, source, params).source, params)
 
     def _leg(self, noun: Verb, verb: Verb, source: Source) -> Line | None:
         number = numbering.e164(noun.text)

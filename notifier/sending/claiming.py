@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from notifier import journal, saying
+from notifier import call_limit, journal, saying
 from notifier.catalog import Catalog
 from notifier.core import leaving, wording
 from notifier.core.leaving import Drop, Facts, Leave, TooLate, Wait
@@ -63,6 +63,7 @@ def claim_all(
     real_now: datetime,
     lease: timedelta = LEASE,
     room: float = float("inf"),
+    calls_at_once: int = 0,
 ) -> list[Order]:
     """Take the due messages among these. What is not wanted (any more) is cancelled, too late or put off.
 
@@ -72,6 +73,7 @@ def claim_all(
         return []
     sites = {site.key: site for site in session.scalars(select(Site))}
     claims, used = _Claims(), 0
+    lines = call_limit.Lines(session, calls_at_once, real_now)
     for row in _read(session, ids, now):
         match leaving.verdict(_facts(row, sites[row.site_key], catalog), now):
             case Drop(why):
@@ -80,6 +82,8 @@ def claim_all(
                 claims.waiting[until].append(row.id)
             case TooLate():
                 claims.too_late.append(row.id)
+            case Leave() if row.channel is Channel.VOICE and not lines.take(urgent=row.urgent):
+                claims.waiting[now + call_limit.HELD].append(row.id)
             case Leave() if used < room:
                 order = _take(session, claims, row, sites[row.site_key], catalog, public_base_url, now, real_now, lease)
                 used += order.segments
@@ -103,7 +107,7 @@ def _read(session: Session, ids: Sequence[uuid.UUID], now: datetime) -> Sequence
         select(
             *(Message.id, Message.site_key, Message.channel, Message.to, Message.template, Message.language),
             *(Message.values, Message.step, Message.not_after, Message.any_hour, Message.after_opt_out),
-            *(Message.attempts, Message.contact_id, Message.ticket_id),
+            *(Message.attempts, Message.contact_id, Message.ticket_id, Message.urgent),
             Contact.active,
             Contact.sms_consent,
             Contact.voice_consent,
@@ -177,6 +181,8 @@ def _take(
         body="" if is_call else body,
         status_url=f"{base}/twilio/status/{attempt_id}",
         voice_url=f"{base}/twilio/voice/{attempt_id}" if is_call else "",
+        machine_url=f"{base}/twilio/voice/{attempt_id}/machine" if is_call else "",
+        ring_seconds=catalog.calls.ring_seconds,
         valid_seconds=max(60, min(left, 36_000)),
         segments=segments,
         lane=sender_of(site, row.channel),

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from notifier import enrolment, journal, pages
+from notifier import enrolment, journal, pages, reached
 from notifier.catalog import Catalog
 from notifier.core.failures import Failure, Failures, Rule
+from notifier.core.phone import WHY, Unreached
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent
 from notifier.models import Attempt, Message
@@ -22,7 +23,6 @@ from notifier.sending.ways import tell_of_number, when_it_mattered
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
 URGENT_BACKOFF = timedelta(seconds=20)
 JITTER = 0.2  # so that what failed together does not come back together
-RANG_OUT = {"busy", "no-answer"}
 
 
 def record_outcomes(
@@ -160,17 +160,16 @@ def not_delivered(
     catalog: Catalog,
     now: datetime,
     pace: float,
-    rang: str = "",
-    why: str = "",
+    unreached: Unreached | None = None,
 ) -> None:
     """It did not arrive: once more while it makes sense, else failed, and what mattered goes another way."""
     rule = catalog.failures.of(code)
-    if why or rang in RANG_OUT:
-        rule, code = Rule(Failure.TRANSIENT, why or f"call: {rang}"), None
+    if unreached and not code:
+        rule = Rule(Failure.TRANSIENT, WHY[unreached])
     reason = rule.means + (f" (Twilio {code})" if code else "")
     if rule.failure.is_ours:
         stops.report(session, message, rule, code or 0, catalog=catalog, now=now, wait=stops.FIRST * pace)
-    if _again(session, message, attempt, rule, reason, catalog=catalog, now=now, pace=pace):
+    if _again(session, message, attempt, rule, reason, unreached, catalog=catalog, now=now, pace=pace):
         return
     moved = journal.advance(
         session,
@@ -201,6 +200,7 @@ def _again(
     attempt: Attempt,
     rule: Rule,
     reason: str,
+    unreached: Unreached | None,
     *,
     catalog: Catalog,
     now: datetime,
@@ -216,6 +216,9 @@ def _again(
         due_at = rule.next_try(tried, now, urgent=message.urgent)
         due_at += (due_at - now) * JITTER * random() if rule.wait else timedelta()
         may = rule.failure.may_pass and message.template not in pages.STOPPABLE and tried < rule.tries
+        if unreached:
+            again = reached.again_at(unreached, tried, catalog.calls, urgent=message.urgent, now=now)
+            due_at, may = again or due_at, may and again is not None
     if not may or due_at > message.not_after:
         return False
     return journal.advance(

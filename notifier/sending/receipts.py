@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from notifier import journal
+from notifier import journal, reached
 from notifier.catalog import Catalog
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel
@@ -23,7 +23,6 @@ ON_ITS_WAY = {"accepted", "scheduled", "queued", "sending", "sent", "initiated",
 ARRIVED = {"delivered", "read", "completed"}
 DID_NOT_ARRIVE = {"undelivered", "failed", "canceled", "busy", "no-answer"}
 FINAL = ARRIVED | DID_NOT_ARRIVE
-RANG_OUT = {"busy", "no-answer"}
 LATER = timedelta(minutes=5)  # real time until one that we choked on is looked at again
 
 
@@ -122,8 +121,7 @@ class _Told:
             return self.status == receipt.status or receipt.status in ON_ITS_WAY
         if receipt.status in ON_ITS_WAY:
             return True
-        by_machine = channel is Channel.VOICE and _machine(receipt.answered_by or self.answered_by)
-        return receipt.status in ARRIVED and not by_machine
+        return receipt.status in ARRIVED and channel is Channel.SMS  # a call that was taken may have reached nobody
 
     def after(self, receipt: Receipt) -> "_Told":
         """With this receipt heard as well."""
@@ -277,17 +275,11 @@ def record_receipt(
     if status not in FINAL:
         return  # a word that Twilio has added since
     attempt.ended_at = now
-    missed: dict[str, Any] = {"catalog": catalog, "now": now, "pace": pace}
-    if status in DID_NOT_ARRIVE:
-        not_delivered(session, message, attempt, attempt.error_code, rang=status, **missed)
-    elif message.channel is Channel.VOICE and _machine(answered_by):  # nobody was reached
-        not_delivered(session, message, attempt, None, why="a machine answered", **missed)
-    else:
-        facts: dict[str, Any] = {} if message.sent_at else {"sent_at": now}
-        journal.advance(
-            session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts
-        )
-
-
-def _machine(answered_by: str | None) -> bool:
-    return bool(answered_by) and str(answered_by).startswith(("machine", "fax"))
+    unreached = reached.what_became(message, attempt, status)
+    if status in DID_NOT_ARRIVE or unreached:
+        attempt.unreached = unreached
+        missed: dict[str, Any] = {"catalog": catalog, "now": now, "pace": pace, "unreached": unreached}
+        not_delivered(session, message, attempt, attempt.error_code, **missed)
+        return
+    facts: dict[str, Any] = {} if message.sent_at else {"sent_at": now}
+    journal.advance(session, message, MessageState.DELIVERED, now=now, by="twilio", only_if=mine, ended_at=now, **facts)

@@ -79,6 +79,25 @@ def test_a_nurse_takes_a_ticket_on_the_keypad(window: Window, sandbox: Sandbox, 
     assert pharmacy.at("/pressed")[0]["Digits"] == "1"
 
 
+def test_a_call_is_spoken_by_the_browsers_own_voice_once_somebody_asks_for_it(
+    window: Window, sandbox: Sandbox, pharmacy: Service
+) -> None:
+    page = opened(window, sandbox)
+    page.evaluate(
+        "() => { window.said = []; speechSynthesis.speak = (one) => window.said.push([one.lang, one.text]); }"
+    )
+    phone = page.get_by_role("region", name="Nia Nurse")
+    with client_of(sandbox) as client:
+        client.calls.create(to=NIA, from_=PHARMACY, url=f"{pharmacy.base}/page")
+    page.get_by_label("Speak calls aloud").check()
+    phone.get_by_role("button", name="Answer the call").click()
+    expect(phone.get_by_text("Press 1 to take it.")).to_be_visible()
+    page.wait_for_function("window.said.length >= 2")
+    said = page.evaluate("window.said")
+    assert ["en-US", "Press 1 to take it."] in said
+    assert len(said) == len({text for _, text in said}), "each sentence once"
+
+
 def test_another_phone_is_chosen_switched_off_and_left_again(window: Window, sandbox: Sandbox) -> None:
     page = opened(window, sandbox)
     page.get_by_role("link", name="Bo Standby").click()

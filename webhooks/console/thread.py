@@ -231,6 +231,9 @@ LINES = {
     "ticket.merged": ("messages", "{actor} merged into it"),
     "ticket.rerouted": ("swap", "{actor} gave it to"),
     "ticket.recorded": ("check", "{actor} wrote down"),
+    "ticket.connected": ("phone", "{actor} took the call"),
+    "ticket.voicemail": ("phone", "A voice message was left"),
+    "ticket.voicemail_lost": ("phone", "A voice message could not be fetched: please call back"),
     "ticket.resolved": ("check", "{actor} resolved it"),
 }
 SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread

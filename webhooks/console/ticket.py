@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, handling, presence, queries, runtime, tickets
+from notifier import access, clock, handling, presence, queries, runtime, tickets, voicemail
 from notifier.core import routing, triage, wording
 from notifier.core.states import EventState, TicketState
 from notifier.core.vocabulary import TEAMS, Channel, Consent, EventKind, Role
@@ -69,6 +69,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             teller=teller,
             call=_number_to_call(row, patient, teller),
             cannot_text=_cannot_text(teller),
+            voicemails=voicemail.of_ticket(session, row.id),
             facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
             others=queries.other_tickets(session, row),
             linked=handling.linked(session, row),

@@ -35,6 +35,6 @@ def twiml(document: object) -> Response:
     return Response(str(document), mimetype="text/xml")
 
 
-from webhooks.twilio import receipts, sms, voice  # noqa: E402, F401  their views join the blueprint
+from webhooks.twilio import bridge, conversation, receipts, sms, staffing, voice, voicemails  # noqa: E402, F401  their views join the blueprint
 
 bp.record_once(lambda _state: sms.remember_phones())  # at start, for when the database is away

@@ -54,6 +54,8 @@ async function refresh() {
       for (const id of ["people", "main", "where", "now"]) graft(document.getElementById(id), fresh.getElementById(id));
       wind();
     }
+  } catch {
+    // The sandbox is away: the stream says so, and asks again.
   } finally {
     asking = false;
   }
@@ -85,6 +87,30 @@ function tick() {
     const seconds = Math.floor((Date.now() - calls.get(sid)) / 1000);
     face.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
+}
+
+// Calls are spoken by the browser's own voice, where it has one and somebody asked for it; each sentence once.
+const spoken = new Set();
+
+function speakAloud() {
+  const lines = document.querySelectorAll(".spoken [data-key]");
+  const wanted = document.getElementById("aloud-on").checked;
+  if (!lines.length || !wanted) window.speechSynthesis?.cancel();
+  for (const line of lines) {
+    if (spoken.has(line.dataset.key) || line.dataset.key === "wait") continue;
+    spoken.add(line.dataset.key);
+    if (!wanted) continue;
+    const said = new SpeechSynthesisUtterance(line.textContent);
+    said.lang = { en: "en-US", es: "es-US" }[line.closest("[lang]").lang.slice(0, 2)] || "en-US";
+    said.rate = 0.9;
+    window.speechSynthesis.speak(said);
+  }
+}
+
+if ("speechSynthesis" in window) {
+  document.getElementById("aloud").hidden = false;
+  document.getElementById("aloud-on").addEventListener("change", speakAloud);
+  new MutationObserver(speakAloud).observe(document.getElementById("main"), { childList: true, subtree: true });
 }
 
 function say(words) {
