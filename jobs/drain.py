@@ -1,9 +1,10 @@
 """The engine: what is due is claimed in batches, at its sender's pace, and called out many at a time."""
 
 import logging
+import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from notifier.sending import Lane, quota, stops
 CLAIM = 128  # messages in one transaction
 PATIENCE = 1.0  # seconds that a job waits for the calls it began; one that hangs goes on without it
 DRAIN_SECONDS = 5.0  # then a job rings for another and ends, so that others have their turn
+PAUSE = 0.1  # seconds between two looks at senders whose pace is used up, so that one look serves several
 NEXT_LOOK = 0.25  # seconds at most between two looks at senders that wait for their turn
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,10 @@ def drain_urgent() -> None:
     """Send every urgent message that is due, at once: its senders' pace is made up for by the others."""
     while room := calls.room():
         lease_ends = _lease_ends()
-        if (orders := _claim(None, min(room, CLAIM), float("inf"))) is None:
+        if (orders := _claim({None: min(room, CLAIM)})) is None:
             break
         calls.begin(orders, lease_ends)
-        for name, segments in _used(orders).items():
-            pacing.settle(name, -segments)
+        pacing.settle({name: -segments for name, segments in _used(orders).items()})
     calls.wait(PATIENCE)
 
 
@@ -47,30 +48,32 @@ def drain_bulk() -> bool:
         if not lanes:
             calls.wait(PATIENCE)
             return True
-        waits = [_drain(lane) for lane in lanes]
-        time.sleep(min(*waits, NEXT_LOOK))
+        time.sleep(min(_drain(lanes), NEXT_LOOK))
         calls.wait_for_room(PATIENCE)
     return False
 
 
-def _drain(lane: Lane) -> float:
-    """Begin what this sender may send now. Returns the seconds until it may send again; 0: at once."""
-    want = 1 if lane.on_trial else min(calls.room(), CLAIM)
-    if want == 0:
+def _drain(lanes: Sequence[Lane]) -> float:
+    """Begin what these senders may send now, all in one claim. Returns the seconds until the next look; 0: at once."""
+    room = calls.room()
+    if room == 0:
         return 0.0
-    may, wait = pacing.take(lane, want)
-    if may == 0:
-        return wait or NEXT_LOOK
+    some = random.sample(lanes, min(room, len(lanes)))  # where senders are more than lines, each has its turn
+    wants = {lane: 1 if lane.on_trial else max(1, min(room // len(some), CLAIM)) for lane in some}
+    granted = pacing.take(wants)
+    shares = {lane: may for lane, (may, _) in granted.items() if may}
     lease_ends = _lease_ends()
-    orders = _claim(lane, may, may)
-    calls.begin(orders or (), lease_ends)
-    used = sum(order.segments for order in orders or ())
-    pacing.settle(lane.name, may - used)
-    if lane.on_trial:
-        _on_trial.add(lane.name)
+    orders = (_claim(shares) or []) if shares else []
+    calls.begin(orders, lease_ends)
+    used = _used(orders)
+    pacing.settle({lane.name: may - used[lane.name] for lane, may in shares.items()})
+    if trials := {lane.name for lane in shares if lane.on_trial}:
+        _on_trial.update(trials)
         calls.wait(PATIENCE)
         return NEXT_LOOK
-    return NEXT_LOOK if orders is None else 0.0
+    if any(used[lane.name] >= wants[lane] for lane in shares):
+        return 0.0  # its pace allows more, and there may be more
+    return max(PAUSE, min((wait for _, wait in granted.values()), default=0.0))
 
 
 def _used(orders: Sequence[Order]) -> Counter[str]:
@@ -88,14 +91,20 @@ def _lease_ends() -> float:
 # --- claiming -----------------------------------------------------------------------------------------------------
 
 
-def _claim(lane: Lane | None, limit: int, room: float) -> list[Order] | None:
-    """A batch of orders, claimed in a committed transaction. None: nothing is due."""
-    ids: Sequence[UUID] = ()
+def _claim(shares: Mapping[Lane, int] | Mapping[None, int]) -> list[Order] | None:
+    """A batch of orders, claimed in a committed transaction. None: nothing is due.
+
+    `shares`: how many segments (calls) each sender may send now; for None: how many urgent messages, whosever they are.
+    """
+    ids: list[UUID] = []
     try:
         with transaction() as session:
-            room = quota.left(session, lane, room, cap=current().settings.tmobile_daily_cap, now=clock.now())
-            ids = sending.due(session, lane, now=clock.now(), limit=limit) if room else ()
-            orders = _claim_all(session, ids, room)
+            rooms: dict[str, float] = {}
+            for lane, may in shares.items():
+                room = quota.left(session, lane, may, cap=current().settings.tmobile_daily_cap, now=clock.now())
+                ids += sending.due(session, lane, now=clock.now(), limit=may) if room else ()
+                rooms |= {lane.name: room} if lane else {}
+            orders = _claim_all(session, ids, rooms)
     except (*NOT_NOW, Raced):
         raise
     except Exception as error:  # noqa: BLE001  one of them is at fault: each by itself, so that the others leave
@@ -104,7 +113,7 @@ def _claim(lane: Lane | None, limit: int, room: float) -> list[Order] | None:
     return orders if ids else None
 
 
-def _claim_all(session: Session, ids: Sequence[UUID], room: float) -> list[Order]:
+def _claim_all(session: Session, ids: Sequence[UUID], rooms: Mapping[str, float]) -> list[Order]:
     settings = current().settings
     orders = sending.claim_all(
         session,
@@ -114,7 +123,7 @@ def _claim_all(session: Session, ids: Sequence[UUID], room: float) -> list[Order
         now=clock.now(),
         real_now=clock.real(),
         lease=timedelta(seconds=settings.send_lease_seconds),
-        room=room,
+        rooms=rooms,
         calls_at_once=settings.calls_at_once,
     )
     if settings.tmobile_daily_cap:
@@ -126,7 +135,7 @@ def _claim_apart(message_id: UUID) -> list[Order]:
     """One message alone; one that we cannot make ready is put off, and expires in the end as any other would."""
     try:
         with transaction() as session:
-            return _claim_all(session, [message_id], float("inf"))
+            return _claim_all(session, [message_id], {})
     except NOT_NOW:
         raise
     except Exception as error:  # noqa: BLE001  logged and journalled, stripped

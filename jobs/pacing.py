@@ -4,6 +4,7 @@ While Redis is away nothing that can wait is let out; what is urgent never asks,
 """
 
 import logging
+from collections.abc import Mapping
 from functools import cache
 
 from redis import Redis
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 from jobs.queue import connection
 from notifier.sending import Lane
 
-BURST = 0.2  # seconds' worth that may leave at once
+BURST = 0.2  # seconds' worth that one who looks late may make up for, beside the one that is due
 FORGET = 3_600_000  # milliseconds; a bucket that nobody used for so long is full anyway
 log = logging.getLogger(__name__)
 
@@ -36,29 +37,33 @@ def _script(line: Redis) -> Script:
     return line.register_script(TAKE)
 
 
-def take(lane: Lane, want: int) -> tuple[int, float]:
-    """How many segments (calls) of `want` may leave now, and in how many seconds the next one.
+def take(wants: Mapping[Lane, int]) -> dict[Lane, tuple[int, float]]:
+    """For each sender how many segments (calls) of those it wants may leave now, and in how many seconds the next one.
 
     Nothing while Redis is away.
     """
-    burst = max(1.0, lane.rate * BURST)
     try:
-        granted, wait = _script(connection())(keys=[_key(lane)], args=[lane.rate, burst, want, FORGET])
+        line = connection().pipeline(transaction=False)
+        for lane, want in wants.items():
+            args = [lane.rate, 1 + lane.rate * BURST, want, FORGET]
+            _script(connection())(keys=[_key(lane.name)], args=args, client=line)
+        return {lane: (int(may), float(wait)) for lane, (may, wait) in zip(wants, line.execute(), strict=True)}
     except RedisError as error:
-        log.warning("%s waits: Redis is away (%s)", lane.name, type(error).__name__)
-        return 0, 1.0
-    return int(granted), float(wait)
+        log.warning("what can wait waits: Redis is away (%s)", type(error).__name__)
+        return dict.fromkeys(wants, (0, 1.0))
 
 
-def settle(name: str, segments: float) -> None:
+def settle(unused: Mapping[str, float]) -> None:
     """Give back what was taken and not used; below 0: take what was used beyond, which the next ones wait for."""
-    if not segments:
-        return
     try:
-        connection().hincrbyfloat(f"pace:{name}", "tokens", segments)
+        line = connection().pipeline(transaction=False)
+        for name, segments in unused.items():
+            if segments:
+                line.hincrbyfloat(_key(name), "tokens", segments)
+        line.execute()
     except RedisError as error:
-        log.warning("the pace of %s is not exact: Redis is away (%s)", name, type(error).__name__)
+        log.warning("a pace is not exact: Redis is away (%s)", type(error).__name__)
 
 
-def _key(lane: Lane) -> str:
-    return f"pace:{lane.name}"
+def _key(name: str) -> str:
+    return f"pace:{name}"

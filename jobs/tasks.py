@@ -47,10 +47,11 @@ log = logging.getLogger(__name__)
 def attend(inbound_id: str) -> None:
     """Read one text and act on it, and send at once what it planted.
 
-    With it go the others that came while we spoke to Twilio: else each would wait for the answers about the one before.
+    With it go others that came while we spoke to Twilio, red flags first: else each would wait for the answers about
+    the one before.
     """
-    _attend(UUID(inbound_id))
     attend_waiting(limit=TOGETHER)
+    _attend(UUID(inbound_id))
     drain_urgent()
 
 
@@ -305,14 +306,14 @@ def catch_up(hours: str = "") -> None:
 
 def _take_in_at_once(seen: Seen) -> None:
     with transaction() as session:
-        inbound_id = reconcile.take_in(session, seen, now=clock.now())
+        inbound_id = reconcile.take_in(session, seen, catalog=current().catalog, now=clock.now())
     if inbound_id:
         _attend(inbound_id)
 
 
 def _take_in(seen: Seen) -> None:
     with transaction() as session:
-        inbound_id = reconcile.take_in(session, seen, now=clock.now())
+        inbound_id = reconcile.take_in(session, seen, catalog=current().catalog, now=clock.now())
     if inbound_id:
         ring("attend", str(inbound_id))
 

@@ -171,15 +171,13 @@ def _route(
     now: datetime,
     needed: bool | None,
 ) -> routing.Route:
-    nursing = {code: row for code, row in catalog.rules.rows.items() if row.role is Role.NURSE and row.ticket}
-    ambers = {code for code, row in nursing.items() if row.group == "symptoms" and row.urgency is Urgency.SAME_DAY}
     ends = datetime.combine(plan.ends_on, time(23, 59), ZoneInfo(contact.patient.timezone)) if plan and contact else now
     return routing.route(
         reading.kinds,
         most_urgent(reading.urgency, Urgency.ROUTINE),  # a ticket waits for somebody, however little it says
         reading.role,
-        frozenset(nursing),
-        ambers=frozenset(ambers - routing.VAGUE),
+        catalog.rules.nursing,
+        ambers=catalog.rules.ambers - routing.VAGUE,
         earlier=_told_earlier(session, inbound, contact),
         first_dose_at=_first_dose_done(session, plan),
         next_dose_at=routing.next_dose(plan.first_dose_at, plan.doses_per_day, ends, now) if plan else None,

@@ -48,6 +48,7 @@ def row(
     message_id: uuid.UUID | None = None,
     opt_out: str | None = None,
     call_id: uuid.UUID | None = None,
+    hurry: bool = False,
 ) -> Inbound:
     """What came in, not stored yet."""
     return Inbound(
@@ -62,14 +63,22 @@ def row(
         message_id=message_id,
         opt_out=opt_out,
         call_id=call_id,
+        hurry=hurry,
     )
 
 
+def looks_red(body: str, catalog: Catalog) -> bool:
+    """Whether a text is to be read before the others: at a glance a red flag, or nothing that we can read."""
+    try:
+        return triage.looks_red(body, catalog.rules)
+    except Exception:  # noqa: BLE001  whoever reads it meets the same fault, and logs it
+        return True
+
+
 def waiting(session: Session, *, limit: int = 200) -> Sequence[uuid.UUID]:
-    """Ids of what nobody has read yet, the oldest first."""
-    return session.scalars(
-        select(Inbound.id).where(Inbound.state == InboundState.RECEIVED).order_by(Inbound.received_at).limit(limit)
-    ).all()
+    """Ids of what nobody has read yet: what looks like a red flag first, then the oldest."""
+    unread = select(Inbound.id).where(Inbound.state == InboundState.RECEIVED)
+    return session.scalars(unread.order_by(Inbound.hurry.desc(), Inbound.received_at).limit(limit)).all()
 
 
 def failed_to_read(session: Session, inbound_id: uuid.UUID) -> bool:
@@ -87,23 +96,21 @@ def attend(session: Session, inbound_id: uuid.UUID, *, catalog: Catalog, now: da
 
     Not `readable`: our reading of it failed again and again, so a nurse reads it instead.
     """
-    inbound = session.get_one(Inbound, inbound_id)
+    own = select(Inbound.sender_hash, Inbound.received_at).where(Inbound.id == inbound_id).subquery()
     waiting = session.scalars(
         select(Inbound)
-        .where(
-            Inbound.sender_hash == inbound.sender_hash,
-            Inbound.state == InboundState.RECEIVED,
-            Inbound.received_at <= inbound.received_at,
-        )
+        .join(own, (Inbound.sender_hash == own.c.sender_hash) & (Inbound.received_at <= own.c.received_at))
+        .where(Inbound.state == InboundState.RECEIVED)
         .order_by(Inbound.received_at, Inbound.id)
-        .with_for_update()
+        .with_for_update(of=Inbound)
+        .execution_options(populate_existing=True)
     ).all()
-    for earlier in waiting:
-        if earlier.id != inbound_id and earlier.received_at < inbound.received_at:
-            _attend_earlier(session, earlier, catalog=catalog, now=now)
-    session.refresh(inbound)
-    if inbound.state is not InboundState.RECEIVED:
+    inbound = next((each for each in waiting if each.id == inbound_id), None)
+    if inbound is None:
         return False
+    for earlier in waiting:
+        if earlier.received_at < inbound.received_at:
+            _attend_earlier(session, earlier, catalog=catalog, now=now)
     return _attend(session, inbound, catalog=catalog, now=now, readable=readable)
 
 
@@ -173,9 +180,9 @@ def _is_ours(session: Session, number: str) -> bool:
 
 def site_of(session: Session, number: str) -> Site:
     """The site that owns the number which was texted; failing that the first, so that nothing is dropped."""
-    sites = session.scalars(select(Site).where(Site.key != CANARY).order_by(Site.key)).all()
-    owner = [site for site in sites if number in (site.sms_from, site.voice_from, site.phone)]
-    return (owner or list(sites))[0]
+    sites = select(Site).where(Site.key != CANARY).order_by(Site.key).limit(1)
+    own = sites.where(or_(Site.sms_from == number, Site.voice_from == number, Site.phone == number))
+    return session.scalars(own).first() or session.scalars(sites).one()
 
 
 # --- what follows ---------------------------------------------------------------------------------------------------

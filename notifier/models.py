@@ -623,6 +623,7 @@ class Inbound(Base):
     message_id: Mapped[uuid.UUID | None]  # what it answers
     opt_out: Mapped[str | None] = mapped_column(String(5))  # what Twilio took it for: STOP, START, HELP
     call_id: Mapped[uuid.UUID | None]  # the call on which it was pressed or said
+    hurry: Mapped[bool] = mapped_column(default=False)  # at a glance a red flag: read first
     contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contact.id"))
     staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"))
     patient_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("patient.id"))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy.orm import Session
 
 from notifier import journal
 from notifier.core import routing
@@ -300,23 +300,24 @@ class Ringing(NamedTuple):
 
 def ringing(session: Session, now: datetime) -> list[Ringing]:
     """Calls on their way to staff whose tickets somebody has by now; the owner's own call is left to end by itself."""
-    calls = session.scalars(
-        select(Message)
+    needed = (
+        exists()
+        .where(Paged.message_id == Message.id, Paged.ticket_id == Ticket.id)
+        .where(or_(Ticket.state == TicketState.OPEN, Ticket.owner_id == Message.staff_id))
+    )
+    calls = (
+        select(Attempt.id, Attempt.provider_sid)
+        .join(Message, Message.attempt_id == Attempt.id)
         .where(
             Message.state == MessageState.SENT,
             Message.channel == Channel.VOICE,
             Message.staff_id.is_not(None),
             Message.sent_at >= now - timedelta(minutes=5),
             Message.template.in_(STOPPABLE),
+            Attempt.provider_sid.is_not(None),
+            Attempt.ended_at.is_(None),
+            Attempt.provider_status.is_distinct_from("in-progress"),
+            ~needed,
         )
-        .options(joinedload(Message.staff))
-    ).all()
-    found = []
-    for call in calls:
-        tickets = covered(session, call)
-        if any(ticket.state is TicketState.OPEN or ticket.owner_id == call.staff_id for ticket in tickets):
-            continue
-        attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
-        if attempt and attempt.provider_sid and attempt.ended_at is None and attempt.provider_status != "in-progress":
-            found.append(Ringing(attempt.id, attempt.provider_sid))
-    return found
+    )
+    return [Ringing(attempt_id, sid) for attempt_id, sid in session.execute(calls) if sid]

@@ -253,7 +253,7 @@ def wants_no_more(seen: Seen, catalog: Catalog) -> bool:
     return triage.read(seen.body, catalog.rules).intent is Intent.OPT_OUT
 
 
-def take_in(session: Session, seen: Seen, *, now: datetime) -> uuid.UUID | None:
+def take_in(session: Session, seen: Seen, *, catalog: Catalog, now: datetime) -> uuid.UUID | None:
     """Store a text that we never got. Returns its id; None: it has come in meanwhile."""
     inbound, is_new = inbox.receive(
         session,
@@ -264,6 +264,7 @@ def take_in(session: Session, seen: Seen, *, now: datetime) -> uuid.UUID | None:
         body=seen.body,
         media=seen.media,
         received_at=seen.created_at or now,
+        hurry=inbox.looks_red(seen.body, catalog),
     )
     if not is_new:
         return None

@@ -1,8 +1,8 @@
 """Taking what is due: checked once more, its words frozen, its attempt written down and leased, all before any call."""
 
 import uuid
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from notifier.provider import Order
 from notifier.sending.lanes import PLANNED, Lane, in_lane, sender_of
 from notifier.sending.ways import when_it_mattered
 
+ENOUGH = float("inf")
 LEASE = timedelta(seconds=60)  # four times the longest call to Twilio
 PUT_OFF = timedelta(minutes=5)
 
@@ -62,17 +63,18 @@ def claim_all(
     now: datetime,
     real_now: datetime,
     lease: timedelta = LEASE,
-    room: float = float("inf"),
+    rooms: Mapping[str, float] | None = None,
     calls_at_once: int = 0,
 ) -> list[Order]:
     """Take the due messages among these. What is not wanted (any more) is cancelled, too late or put off.
 
-    `room`: so many segments may leave now; those beyond it stay, but the first leaves however long it is.
+    `rooms`: so many segments (calls) of a lane may leave now, of one that is not named any number; those beyond stay,
+    but a lane's first leaves however long it is.
     """
     if not ids:
         return []
     sites = {site.key: site for site in session.scalars(select(Site))}
-    claims, used = _Claims(), 0
+    claims, left, used = _Claims(), dict(rooms or {}), Counter[str]()
     lines = call_limit.Lines(session, calls_at_once, real_now)
     for row in _read(session, ids, now):
         match leaving.verdict(_facts(row, sites[row.site_key], catalog), now):
@@ -84,12 +86,12 @@ def claim_all(
                 claims.too_late.append(row.id)
             case Leave() if row.channel is Channel.VOICE and not lines.take(urgent=row.urgent):
                 claims.waiting[now + call_limit.HELD].append(row.id)
-            case Leave() if used < room:
+            case Leave() if left.get(name := sender_of(sites[row.site_key], row.channel), ENOUGH) > 0:
                 order = _take(session, claims, row, sites[row.site_key], catalog, public_base_url, now, real_now, lease)
-                used += order.segments
-                if used > room and len(claims.orders) > 1:
+                left[name] = left.get(name, ENOUGH) - order.segments
+                if left[name] < 0 and used[name]:
                     _leave_behind(claims, row.id)
-                    room = 0
+                used[name] += order.segments
     _write(session, claims, now=now)
     for message_id in claims.too_late:
         _expire(session, session.get_one(Message, message_id), catalog=catalog, now=now)

@@ -188,7 +188,7 @@ def test_a_worker_that_was_frozen_past_its_lease_sends_nothing(clinic):
     told = call(clinic, ivy)
     with runtime.reading() as session:
         [lane] = sending.lanes(session, now=clinic.now)
-    [order] = drain._claim(lane, 1, 1)
+    [order] = drain._claim({lane: 1})
     drain.calls.begin([order], time.monotonic() - 1)
     assert drain.calls.wait(5)
     assert clinic.sandbox.calls == []

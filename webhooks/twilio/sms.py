@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def sms() -> Response:
     """One text. The same MessageSid again gets the same answer, and nothing new is stored."""
     form = request.form
-    recipient = form.get("To", "")
+    recipient, body = form.get("To", ""), form.get("Body", "")
     try:
         with transaction() as session:
             inbound, new = inbox.receive(
@@ -33,9 +33,10 @@ def sms() -> Response:
                 source=Source.SMS,
                 sender=form.get("From", ""),
                 recipient=recipient,
-                body=form.get("Body", ""),
+                body=body,
                 media=int(form.get("NumMedia") or 0),
                 received_at=clock.now(),
+                hurry=inbox.looks_red(body, current().catalog),
                 opt_out=form.get("OptOutType") if form.get("OptOutType") in ("STOP", "START", "HELP") else None,
             )
     except (SQLAlchemyError, NotifierError) as error:

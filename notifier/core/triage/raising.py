@@ -32,13 +32,21 @@ def features(reading: Reading, text: Text, prompt: Prompt | None) -> list[str]:
     ]
 
 
+def is_plain(reading: Reading, text: Text) -> bool:
+    """So few words that rules know say what they say: no likeness counts beside them."""
+    return _is_known(reading) and len(text.words) <= SHORT
+
+
+def _is_known(reading: Reading) -> bool:
+    """Whether the rules say what it is."""
+    return reading.kinds != ("UNKNOWN",) and bool(reading.evidence or reading.negated)
+
+
 def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Reading:
     """The reading in the light of the learned layer's opinion."""
     assert rules.learned is not None
     limits = rules.learned.limits
-    known = reading.kinds != ("UNKNOWN",) and bool(reading.evidence or reading.negated)  # the rules say what it is
-    if known and len(text.words) <= SHORT:
-        return reading
+    known = _is_known(reading)
     named = [name for name in _named(opinion, rules, limits.name, red=True) if rules.rows[name].urgency.is_red]
     vague = known and reading.ticket and not reading.urgency.is_red and not named  # a desk has it, for another reason
     if alarm(opinion, rules) >= limits.page and not vague:

@@ -9,7 +9,7 @@ from notifier.core.triage.lexicon import Finding
 from notifier.core.triage.numbers import Quantity, Scene, celsius, quantities, temperature_kind, vitals
 from notifier.core.triage.optout import opts_out, starts_with_stop
 from notifier.core.triage.prompts import QUIET, Text, in_the_light_of, worry_left
-from notifier.core.triage.raising import features, raised
+from notifier.core.triage.raising import features, is_plain, raised
 from notifier.core.triage.rules import Rules
 from notifier.core.triage.values import Evidence, Reading, Row
 from notifier.core.triage.words import Word, plain, split
@@ -52,10 +52,15 @@ def read(
 ) -> Reading:
     """What a text says: `prompt` is the question it answers, `flags` the plan's, `last_outbound` our last message."""
     reading, prepared = by_rules(text, rules, prompt=prompt, flags=flags, last_outbound=last_outbound)
-    if rules.learned is None or not prepared.words:
+    if rules.learned is None or not prepared.words or is_plain(reading, prepared):
         return reading
     opinion = rules.learned.opinion(plain(prepared.raw), features(reading, prepared, prompt))
     return raised(reading, opinion, prepared, rules)
+
+
+def looks_red(text: str, rules: Rules) -> bool:
+    """Whether a text is a red flag at a glance: by rules alone, without what it answers. `read` has the last word."""
+    return by_rules(text, rules)[0].urgency.is_red
 
 
 def by_rules(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extractOne
@@ -12,7 +12,7 @@ from notifier.core.triage.learned import Learned
 from notifier.core.triage.lexicon import Lexicon
 from notifier.core.triage.values import Row
 from notifier.core.triage.words import folded
-from notifier.core.vocabulary import Urgency
+from notifier.core.vocabulary import Role, Urgency
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,14 @@ class Rules:
     owner: str = ""
     approved: str = ""  # the day of the signatures; empty: not signed yet
     learned: Learned | None = None  # the second layer; None where it is switched off
+
+    @cached_property
+    def nursing(self) -> frozenset[str]:
+        """The codes that are a nurse's."""
+        return frozenset(code for code, row in self.rows.items() if row.role is Role.NURSE and row.ticket)
+
+    @cached_property
+    def ambers(self) -> frozenset[str]:
+        """The symptoms that each wait for the day, and that are urgent together."""
+        symptoms = (self.rows[code] for code in self.nursing if self.rows[code].group == "symptoms")
+        return frozenset(row.code for row in symptoms if row.urgency is Urgency.SAME_DAY)
