@@ -32,7 +32,7 @@ from notifier import clock, migrations, pharmacy, runtime, sealing, sending
 from notifier.config import Settings
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel
-from notifier.models import Attempt, Inbound, Message, Receipt
+from notifier.models import Attempt, Inbound, Message, Receipt, Site
 from tests.clinic import OUR_NUMBER, PHARMACY
 from tests.servers import Postgres, Redis, free_port, wait_until
 from tests.world import TOKEN, settings_for
@@ -111,11 +111,13 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def plan_messages(count: int, name: str, *, urgent: bool = False, ahead: float = 0.0) -> datetime:
+def plan_messages(
+    count: int, name: str, *, urgent: bool = False, ahead: float = 0.0, site: str = "newyork"
+) -> datetime:
     """So many messages to staff, due in `ahead` seconds: the whole path with sealing and journal. Returns when due."""
     now = clock.now()
     due = now + timedelta(seconds=ahead)
-    common = {"site_key": "newyork", "channel": Channel.SMS, "template": "verbatim", "language": "en"}
+    common = {"site_key": site, "channel": Channel.SMS, "template": "verbatim", "language": "en"}
     facts = {"urgent": urgent, "any_hour": True, "due_at": due, "not_after": due + timedelta(hours=1)}
     rows = [
         {
@@ -212,6 +214,38 @@ def throughput(place: Place, processes: int = 2) -> tuple[float, float, float]:
         began, ended = session.execute(span.where(ours)).one()
         assert session.scalar(select(func.count()).select_from(Attempt).join(Message).where(ours)) == DUE
     return DUE / (ended - began).total_seconds(), used * 1000 / DUE, beside * 1000 / DUE
+
+
+# --- pace ---------------------------------------------------------------------------------------------------------
+
+
+def paced(place: Place, senders: int, rate: float, seconds: int) -> tuple[list[float], float]:
+    """How much of its rate each sender used while it had more to send, the least first; and the most in any 5 s.
+
+    Both as shares of the rate: two worker processes share the senders.
+    """
+    with runtime.transaction() as session:
+        known = session.get_one(Site, "newyork")
+        facts = {column.key: getattr(known, column.key) for column in Site.__table__.columns}
+        for n in range(senders):
+            own = {"key": f"pace{senders}-{n}", "sms_from": f"+1212{5570000 + senders * 100 + n}", "sender_rate": rate}
+            session.add(Site(**{**facts, **own, "messaging_service": None}))
+    place.arrivals()
+    with place.running(("worker", "--processes", "2"), ("clock",)) as (worker, _):
+        wait_until(lambda: len(children_of(worker)) == 3, "the workers start")
+        plan_messages(1, f"warm-pace{senders}")
+        wait_for(f"warm-pace{senders}")
+        for n in range(senders):
+            plan_messages(int(rate * seconds), f"pace{senders}-{n}", site=f"pace{senders}-{n}", ahead=2)
+        for n in range(senders):
+            wait_for(f"pace{senders}-{n}")
+    at: dict[str, list[float]] = {}
+    for words, moment in place.arrivals().items():
+        if words.startswith(f"pace{senders}-"):
+            at.setdefault(words.split()[0], []).append(moment)
+    shares = [(len(times) - 1) / (max(times) - min(times)) / rate for times in at.values()]
+    most = max(sum(start <= each < start + 5 for each in times) for times in at.values() for start in times)
+    return sorted(shares), most / 5 / rate
 
 
 # --- lateness -----------------------------------------------------------------------------------------------------
@@ -379,6 +413,11 @@ def run() -> None:
         print(f"  notifier, two worker processes, {DUE}:  {rate:8.1f} messages/s  {cpu:6.2f} ms CPU each")
         print(f"    and PostgreSQL {beside:.2f} ms; {rate / slow_rate:.0f} times as fast;", end=" ")
         print("its runs:", ", ".join(f"{each[0]:.0f}/s" for each in runs))
+        for senders, a_second, seconds in ((1, 20.0, 15), (40, 1.0, 20)):
+            shares, most = paced(one, senders, a_second, seconds)
+            each = "one sender" if senders == 1 else f"{senders} senders"
+            print(f"Pace of {each} at {a_second:.0f}/s: {statistics.median(shares):.1%} of it used", end=" ")
+            print(f"(the least {shares[0]:.1%}), at most {most:.2f} times it in any five seconds {load()}")
         late = lateness(one)
         print(f"From due to Twilio, idle: p50 {of(late, 0.5):.2f} s, p99 {of(late, 0.99):.2f} s {load()}")
         ahead = overtaking(one)
