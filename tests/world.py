@@ -77,6 +77,16 @@ class Clock:
         self.world.settle()
 
 
+class _Worker(SimpleWorker):
+    """RQ's own worker, for a burst: it hears no commands meanwhile, for which it would wait a while at its end."""
+
+    def subscribe(self) -> None:
+        """Nobody commands it."""
+
+    def unsubscribe(self) -> None:
+        """Nobody did."""
+
+
 class World:
     """Everything running, in this process but for the servers."""
 
@@ -98,7 +108,7 @@ class World:
         self.breaches: list[str] = []
         self.app.after_request(self._hold_to_the_rules)
         self.server = make_server("127.0.0.1", port, self.app, threaded=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, name="web", daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), name="web", daemon=True)
         self.thread.start()
 
     def _hold_to_the_rules(self, response: Response) -> Response:
@@ -153,7 +163,7 @@ class World:
         queues = [Queue(name, connection=line) for name in (queue.URGENT, queue.BULK)]
         waiting = sum(each.count for each in queues)
         if waiting:
-            SimpleWorker(queues, connection=line).work(burst=True, logging_level="WARNING")
+            _Worker(queues, connection=line).work(burst=True, logging_level="WARNING")
         assert drain.calls.wait(20), "a call to Twilio does not end"
         for each in queues:
             for job_id in each.failed_job_registry.get_job_ids():
