@@ -1,5 +1,6 @@
 """Workers: each an RQ worker on one queue, in a process of its own, respawned when it dies."""
 
+import gc
 import logging
 import signal
 import subprocess
@@ -22,6 +23,8 @@ def work(queue: str) -> None:
     It runs jobs without a fork each, and notices within seconds what RQ's defaults notice within minutes.
     """
     current()  # everything is imported and connected before the first job
+    gc.collect()
+    gc.freeze()  # and lives as long as we do
     line = connection()
     if waiting(queue) is None:
         log.warning("Redis is away: this worker waits")

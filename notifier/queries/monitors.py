@@ -16,6 +16,7 @@ from notifier.models import (
     Watch,
 )
 from notifier.queries.scope import at
+from notifier.sending.lanes import PLANNED
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def lateness(session: Session, now: datetime) -> Lateness:
 
 
 def overdue(now: datetime) -> ColumnElement[bool]:
-    return and_(Message.state == MessageState.PLANNED, Message.due_at <= now)
+    """What is due and has not left, in the words that the partial indexes are written in."""
+    return and_(PLANNED, Message.due_at <= now)
 
 
 @dataclass(frozen=True)

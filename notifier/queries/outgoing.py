@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from notifier.core.states import MessageState
@@ -70,6 +70,6 @@ def sent_by_hour(session: Session, sites: Sites, start: datetime, end: datetime)
 
 
 def backlog_by_sender(session: Session, now: datetime) -> dict[tuple[str, str], int]:
-    """What is due and has not left, by (site, channel)."""
-    found = select(Message.site_key, Message.channel, func.count()).where(overdue(now))
+    """What is due and waits for its turn, by (site, channel). What is urgent waits for none."""
+    found = select(Message.site_key, Message.channel, func.count()).where(overdue(now), not_(Message.urgent))
     return {(site, channel): count for site, channel, count in session.execute(found.group_by("site_key", "channel"))}

@@ -1,8 +1,10 @@
 """Patients: one, all, found by name or phone, and all that was and will be around one."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -169,12 +171,23 @@ def viewed_since(session: Session, row: Patient | Ticket, by: str, since: dateti
     return any(line.actor == by for line in session.scalars(found))
 
 
+class Beginning(NamedTuple):
+    """Dated things that begin at one instant in one zone: the first of them, and how many there are."""
+
+    starts_at: datetime
+    zone: str
+    ids: tuple[UUID, ...]
+    many: int
+
+
 def events_between(
-    session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime
-) -> list[tuple[UUID, datetime, str]]:
-    """When each dated thing of these kinds begins, and whose zone tells it: bare values, for a month may hold many."""
-    found = (
-        select(CareEvent.id, CareEvent.starts_at, Patient.timezone)
+    session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime, *, first: int
+) -> list[Beginning]:
+    """When dated things of these kinds begin, in order. The database counts them, for a month may hold many."""
+    same: dict[str, Any] = {"partition_by": (CareEvent.starts_at, Patient.timezone)}
+    place = func.row_number().over(order_by=CareEvent.id, **same).label("place")
+    counted = (
+        select(CareEvent.id, CareEvent.starts_at, Patient.timezone, place, func.count().over(**same).label("many"))
         .join(TherapyPlan, TherapyPlan.id == CareEvent.plan_id)
         .join(Patient, Patient.id == TherapyPlan.patient_id)
         .where(
@@ -183,9 +196,18 @@ def events_between(
             CareEvent.starts_at < end,
             *at(TherapyPlan.site_key, sites),
         )
-        .order_by(CareEvent.starts_at, CareEvent.id)
+        .subquery()
     )
-    return [(row_id, starts_at, zone) for row_id, starts_at, zone in session.execute(found)]
+    rows = session.execute(
+        select(counted.c.starts_at, counted.c.timezone, counted.c.id, counted.c.many)
+        .where(counted.c.place <= first)
+        .order_by(counted.c.starts_at, counted.c.timezone, counted.c.id)
+    ).all()
+    return [
+        Beginning(starts_at, zone, tuple(row.id for row in each), each[0].many)
+        for (starts_at, zone), group in itertools.groupby(rows, key=lambda row: (row.starts_at, row.timezone))
+        if (each := list(group))
+    ]
 
 
 def events_with_patients(session: Session, ids: Iterable[UUID]) -> Sequence[CareEvent]:

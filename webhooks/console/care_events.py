@@ -1,7 +1,7 @@
 """Deliveries, teaching and visits: a calendar, and forms that show what a move says to the patient beforehand."""
 
 import calendar
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -66,10 +66,14 @@ def care_calendar() -> ResponseReturnValue:
             kinds,
             datetime.combine(weeks[0][0], time(), viewer.zone),
             datetime.combine(weeks[-1][-1] + timedelta(days=1), time(), viewer.zone),
+            first=PER_DAY,
         )
         on: dict[date, list[UUID]] = defaultdict(list)
-        for event_id, starts_at, name in moments:
-            on[starts_at.astimezone(ZoneInfo(name)).date()].append(event_id)
+        total: Counter[date] = Counter()
+        for begins in moments:
+            day = begins.starts_at.astimezone(ZoneInfo(begins.zone)).date()
+            on[day] += begins.ids
+            total[day] += begins.many
         shown = [event_id for ids in on.values() for event_id in ids[:PER_DAY]]
         by_day = defaultdict(list)
         for event in queries.events_with_patients(session, shown):
@@ -79,7 +83,7 @@ def care_calendar() -> ResponseReturnValue:
             by_day[local.date()].append(Entry(event, event.plan.patient, local, ends, event.state in MOVABLE))
 
         def as_day(day: date) -> Day:
-            return Day(day, day.month == month.month, day == today, by_day[day], len(on[day]))
+            return Day(day, day.month == month.month, day == today, by_day[day], total[day])
 
         return render_template(
             "console/calendar.html",
