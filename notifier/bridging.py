@@ -8,17 +8,20 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from notifier import answering, inbox, journal, paging, roster, tickets
+from notifier import answering, inbox, journal, pages, paging, roster, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing
 from notifier.core.business import quiet_span, within
 from notifier.core.states import InboundState, TicketState
-from notifier.core.vocabulary import Role
+from notifier.core.vocabulary import Channel, Role
+from notifier.db import add_once
+from notifier.errors import Refused
 from notifier.models import Contact, Inbound, Message, Patient, PhoneCall, Site, Staff, Ticket
 
 MOST = 4  # people rung for one caller: more than a minute and a half is no answer
 TWILIO_ADDS = 5  # seconds, to every ring
 WEEK = timedelta(days=7)
+CONNECT_LIVES = timedelta(minutes=3)  # who asked for a call through us waits no longer beside the phone
 
 
 def ladder(session: Session, site: Site, role: Role, *, red: bool, now: datetime) -> list[Staff]:
@@ -108,6 +111,37 @@ def number_of(session: Session, ticket: Ticket) -> str | None:
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
     number = contact.phone if contact else patient.contact.phone if patient else ticket.sender
     return number if number and answering.can_be_called(number) else None
+
+
+def call_through(session: Session, ticket: Ticket, staff: Staff, *, now: datetime) -> bool:
+    """Ring this member of staff, who is then connected with whoever told us; the ticket is theirs if nobody has it.
+
+    False: their phone is on its way to ring for this ticket already. Raises Refused: a resolved ticket, no phone of
+    theirs, no number to call.
+    """
+    if ticket.state is TicketState.RESOLVED:
+        raise Refused(f"Ticket {ticket.number} is resolved; open a new one.")
+    if not staff.phone:
+        raise Refused("We have no phone of yours to ring: call them yourself, or have your number added to the staff.")
+    if number_of(session, ticket) is None:
+        raise Refused("This ticket has no number that can be called: look for another one in the patient's record.")
+    last = select(Message.id).where(
+        Message.ticket_id == ticket.id,
+        Message.staff_id == staff.id,
+        Message.template == pages.CONNECT,
+        Message.created_at > now - timedelta(minutes=1),
+    )
+    if session.scalars(last).first() is not None:
+        return False
+    key = f"connect:{ticket.id}:{staff.id}:{int(now.timestamp()) // 60}"  # two clicks at once are one call
+    message = pages.to_staff(ticket, staff, key, pages.CONNECT, now)
+    message.channel, message.not_after = Channel.VOICE, now + CONNECT_LIVES
+    message.values = {"number": str(ticket.number)}
+    _, new = add_once(session, message, Message.key)
+    if new:
+        tickets.acknowledge(session, ticket, tickets.Actor(staff.name, staff.id), now=now, tell=False)  # they call now
+        journal.note(session, ticket, "ticket.calling", now=now, by=staff.name)
+    return new
 
 
 def take(session: Session, call: PhoneCall, staff: Staff, *, catalog: Catalog, now: datetime) -> bool:

@@ -19,7 +19,9 @@ PAGE_LIVES = timedelta(minutes=30)
 BUNDLES = timedelta(minutes=1)  # after a page to a phone, further ones wait so long and leave as one
 NAMED = 3  # how many tickets of a bundle are told one by one
 PAGE, SEVERAL = "page", "page.several"
+CONNECT = "staff.connect"  # the call that a member of staff asked for, to be connected with a patient
 STOPPABLE = (PAGE, SEVERAL)  # pages that are pointless once somebody has the ticket
+ONCE = (*STOPPABLE, CONNECT)  # never made again as they are: a page has its ladder, and who asked for a call its button
 LEFT = (MessageState.SENDING, MessageState.UNCERTAIN, MessageState.SENT, MessageState.DELIVERED)
 
 

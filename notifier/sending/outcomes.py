@@ -215,7 +215,7 @@ def _again(
         tried = tries(session, message, catalog.failures)
         due_at = rule.next_try(tried, now, urgent=message.urgent)
         due_at += (due_at - now) * JITTER * random() if rule.wait else timedelta()
-        may = rule.failure.may_pass and message.template not in pages.STOPPABLE and tried < rule.tries
+        may = rule.failure.may_pass and message.template not in pages.ONCE and tried < rule.tries
         if unreached:
             again = reached.again_at(unreached, tried, catalog.calls, urgent=message.urgent, now=now)
             due_at, may = again or due_at, may and again is not None

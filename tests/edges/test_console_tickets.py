@@ -51,7 +51,7 @@ def test_no_link_changes_anything(people: Clinic) -> None:
     ivy = people.active("Ivy")
     ivy.texts("FEVER")
     nia = Visitor(people).signs_in("nia@example.com")
-    for verb in ("acknowledge", "pass", "resolve", "merge", "link", "role", "checklist"):
+    for verb in ("acknowledge", "call", "pass", "resolve", "merge", "link", "role", "checklist"):
         nia.opens(f"/tickets/{ivy.ticket.number}/{verb}")
     assert row(ivy.ticket).state is TicketState.OPEN
     for path in ("/roster/cover", "/roster/test", "/handover/confirm", "/handover/give"):

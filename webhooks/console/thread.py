@@ -15,7 +15,7 @@ from notifier.core.states import InboundState, MessageState
 from notifier.core.triage.raising import LIKE
 from notifier.core.vocabulary import Channel, Source, Urgency
 from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
-from notifier.pages import STOPPABLE
+from notifier.pages import ONCE
 from notifier.queries import Thread
 from notifier.rehearsal import spoken
 from webhooks.console import words
@@ -231,6 +231,7 @@ LINES = {
     "ticket.merged": ("messages", "{actor} merged into it"),
     "ticket.rerouted": ("swap", "{actor} gave it to"),
     "ticket.recorded": ("check", "{actor} wrote down"),
+    "ticket.calling": ("phone", "{actor} calls through us"),
     "ticket.connected": ("phone", "{actor} took the call"),
     "ticket.voicemail": ("phone", "A voice message was left"),
     "ticket.voicemail_lost": ("phone", "A voice message could not be fetched: please call back"),
@@ -264,7 +265,7 @@ def _pages(pages: Sequence[Message], eyes: Eyes) -> Iterable[Entry]:
     for page in pages:
         name = page.staff.name if page.staff else "Staff"
         how = "Called" if page.channel is Channel.VOICE else "Paged"
-        said = f"{how} {name}" if page.template in STOPPABLE else f"Told {name}"
+        said = f"{how} {name}" if page.template in ONCE else f"Told {name}"
         entry = Entry(page.created_at, "journal", name, "", icon="phone" if page.channel is Channel.VOICE else "bell")
         state = how_it_went(page, None, eyes.zone, eyes.now)
         yield replace(entry, text=f"{said}{' by text' if page.channel is Channel.SMS else ''}. {state}.")

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, handling, presence, queries, runtime, tickets, voicemail
+from notifier import access, bridging, clock, handling, presence, queries, runtime, tickets, voicemail
 from notifier.core import routing, triage, wording
 from notifier.core.states import EventState, TicketState
 from notifier.core.vocabulary import TEAMS, Channel, Consent, EventKind, Role
@@ -68,6 +68,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             thread=draw(row, told, people, queries.attempts(session, told.messages), eyes),
             teller=teller,
             call=_number_to_call(row, patient, teller),
+            through_us=bool(viewer.staff.phone and bridging.number_of(session, row)),
             cannot_text=_cannot_text(teller),
             voicemails=voicemail.of_ticket(session, row.id),
             facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
@@ -257,7 +258,7 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
     return redirect(url_for(".ticket", number=number))
 
 
-@bp.get("/tickets/<int:number>/<any(acknowledge, pass, assign, note, contact, resolve, reply, checklist):_>")
+@bp.get("/tickets/<int:number>/<any(acknowledge, call, pass, assign, note, contact, resolve, reply, checklist):_>")
 @bp.get("/tickets/<int:number>/<any(merge, link, role):_>")
 def after_refusal(number: int, _: str) -> ResponseReturnValue:
     """A refused form leaves its address in the browser, which asks for it again: live, by reload, after sign-in."""
@@ -276,6 +277,18 @@ def acknowledge(number: int) -> ResponseReturnValue:
         return f"#{number} is with {'you' if row.owner_id == viewer.staff.id else row.owner} already"
 
     return _do(number, "acknowledge", take)
+
+
+@bp.post("/tickets/<int:number>/call")
+def call_through(number: int) -> ResponseReturnValue:
+    """Ring whoever clicked, to connect them with the patient."""
+
+    def call(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
+        staff = session.get_one(Staff, viewer.staff.id)
+        new = bridging.call_through(session, row, staff, now=now)
+        return f"#{number}: your phone rings now" if new else f"#{number}: your phone is being rung already"
+
+    return _do(number, "call", call)
 
 
 @bp.post("/tickets/<int:number>/pass")

@@ -42,6 +42,8 @@ def answered(attempt_id: UUID) -> Response:
 
 def _page(session: Session, call: PhoneCall, message: Message, site: Site) -> VoiceResponse:
     """A page: what its tickets need, unless somebody has them all already."""
+    if message.template == pages.CONNECT:
+        return ask(call, Step.OFFER, STAFF, message.body or "")
     told = pages.covered(session, message)
     if told and message.staff_id and all(ticket.state is not TicketState.OPEN for ticket in told):
         values = {"number": str(told[0].number), "owner": told[0].owner or ""}
