@@ -61,13 +61,18 @@ class Learned:
     def _places(self) -> "Places":
         return Places(self.vectors, self.marks)
 
+    @cached_property
+    def _for_red(self) -> NDArray[np.bool_]:
+        """Which examples speak for a red flag."""
+        return np.ascontiguousarray(self.voices[:, 0] > 0)
+
     def opinion(self, text: str, found: Iterable[str]) -> Opinion:
         """What the examples make of a plain text and of what the rules found in it."""
         own = [self.features[name] for name in found if name in self.features]
         weights = self._places.near(self.encoder.encode(text) @ self.axes, own)
         scores = self.usual + weights @ self.voices
-        spoke = weights * (self.voices[:, 0] > 0)
-        nearest = np.argsort(-spoke)[:3]
+        spoke = weights * self._for_red
+        nearest = np.argpartition(-spoke, min(3, len(spoke) - 1))[:3]
         return Opinion(
             red=float(scores[0]),
             emergency=float(scores[1]),
