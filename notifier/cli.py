@@ -341,7 +341,7 @@ def triage(text: str | None, jsonl: bool, explain: bool, evaluate: Path | None, 
     if text == "train":
         from notifier import training
 
-        for line in training.train(triaging.rules(_own_catalog())):
+        for line in training.train(triaging.rules(_own_catalog(), learned=False)):
             click.echo(line)
         return
     rules = triaging.rules(_own_catalog(), learned=not rules_alone)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from notifier.core.vocabulary import THERAPY_FLAGS, Prompt, Therapy
 
 def rules(override: Path | None, learned: bool = True) -> triage.Rules:
     """The rules shipped, with a pharmacy's own over them; without `learned`, rules alone. Raises Misconfigured."""
-    loaded = load_rules([SHIPPED, *([override] if override else [])])
-    return loaded if learned else replace(loaded, learned=None)
+    return load_rules([SHIPPED, *([override] if override else [])], learned=learned)
 
 
 def answer(line: str, rules: triage.Rules) -> dict[str, Any]:

@@ -21,6 +21,14 @@ def _is_share(limit: object) -> bool:
     return isinstance(limit, int | float) and not isinstance(limit, bool) and 0 <= limit <= 1
 
 
+def limits_of(given: Mapping[str, Any]) -> Limits:
+    """The limits of learned.toml. Raises Misconfigured when one is no number from 0 to 1."""
+    wrong = [name for name in LIMITS if not _is_share(given.get(name))]
+    if wrong:
+        raise Misconfigured(f"learned.toml: {', '.join(wrong)} must be a number from 0 to 1")
+    return Limits(**{name: float(given[name]) for name in LIMITS})
+
+
 def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | None:
     """The learned layer with the limits of learned.toml; None where it is switched off or was never trained.
 
@@ -28,19 +36,18 @@ def load_learned(given: Mapping[str, Any], model: Path = MODEL) -> Learned | Non
     """
     if not given.get("on", False) or not model.is_file():
         return None
-    wrong = [name for name in LIMITS if not _is_share(given.get(name))]
-    if wrong:
-        raise Misconfigured(f"learned.toml: {', '.join(wrong)} must be a number from 0 to 1")
+    limits = limits_of(given)
     try:
         with np.load(model, allow_pickle=False) as file:
             data = {name: file[name] for name in file.files}
             lists = {name: _unpacked(data.pop(name)) for name in _LISTS}
             return Learned(
                 encoder=Encoder(lists["pieces"], data),
-                limits=Limits(**{name: float(given[name]) for name in LIMITS}),
+                limits=limits,
                 features={name: number for number, name in enumerate(lists["features"])},
                 answers=lists["answers"],
                 usual=data["usual"],
+                axes=whole(data, "axes"),
                 vectors=whole(data, "vectors"),
                 marks=data["marks"],
                 voices=whole(data, "voices"),

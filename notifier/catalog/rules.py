@@ -18,13 +18,14 @@ FILES = ("triage.toml", "lexicon.en.toml", "lexicon.es.toml", "signs.toml", "spe
 _OPEN = "[\"“«'„]"
 
 
-def load_rules(folders: Sequence[Path]) -> Rules:
+def load_rules(folders: Sequence[Path], *, learned: bool = True) -> Rules:
     """The rules of the first folder with those of each next one laid over it: texts replaced, lists of words added to.
 
-    Raises Misconfigured when a file names a code, an urgency, a role or a class of words that does not exist.
+    Not `learned`: the rules alone, whatever state the model is in. Raises Misconfigured when a file names a code, an
+    urgency, a role or a class of words that does not exist.
     """
     try:
-        return _rules(tables(folders))
+        return _rules(tables(folders), learned)
     except (KeyError, TypeError, ValueError) as error:
         raise Misconfigured(f"the triage rules are wrong: {error}") from error
 
@@ -56,7 +57,7 @@ def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _rules(data: Mapping[str, Mapping[str, Any]]) -> Rules:
+def _rules(data: Mapping[str, Mapping[str, Any]], learned: bool) -> Rules:
     table, signs, spelled = data["triage.toml"], data["signs.toml"], data["spelling.toml"]
     spelling = Spelling(
         mend={wrong: right for right, wrongs in spelled["mend"].items() for wrong in wrongs},
@@ -119,7 +120,7 @@ def _rules(data: Mapping[str, Mapping[str, Any]]) -> Rules:
         version=str(table["version"]),
         owner=table["owner"],
         approved=str(table["approved"]),
-        learned=load_learned(data["learned.toml"]),
+        learned=load_learned(data["learned.toml"]) if learned else None,
     )
 
 

@@ -98,9 +98,9 @@ def test_the_same_replies_make_the_same_model(tmp_path: Path, alone: Rules) -> N
 def test_the_figures_hold(heldout: Evaluation) -> None:
     """What the README tells; a change that makes it worse must say so there."""
     red = heldout.of(Urgency.EMERGENCY, Urgency.URGENT)
-    assert red.recall >= 0.81
-    assert red.precision >= 0.74
-    assert heldout.kinds.f1 >= 0.54
+    assert red.recall >= 0.85
+    assert red.precision >= 0.8
+    assert heldout.kinds.f1 >= 0.57
 
 
 def test_the_sample_is_read_as_well_by_both_layers(rules: Rules) -> None:

@@ -1,7 +1,8 @@
 """The learned layer: how much a text is like replies whose meaning people have told us.
 
-A regression over examples (kernel ridge): each labelled reply speaks for or against each answer, the more the nearer it
-is to the text in meaning and in what the rules found. So the reason is always a few replies that one can read.
+A regression over examples (kernel ridge): each speaks for or against each answer, the more the nearer it is to the text
+in meaning and in what the rules found. Those that speak are a part of the labelled replies, some of each situation; how
+loudly they speak was fitted to all of them. So the reason is always a few replies that one can read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from notifier.core.triage.vectors import Array, Encoder
 
 HEADS = ("red", "emergency", "care")  # the first answers; then one for each code
-NARROW = np.float32(0.8)  # how fast an example's word loses weight with distance
-OF_RULES = np.float32(0.15)  # what one difference in the rules' findings counts, beside the whole meaning's 1
+NARROW = np.float32(1.2)  # how fast an example's word loses weight with distance
+OF_RULES = np.float32(0.2)  # what one difference in the rules' findings counts, beside the whole meaning's 1
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,28 @@ class Learned:
     features: Mapping[str, int]
     answers: Sequence[str]  # HEADS, then codes
     usual: Array  # each answer's score before any example has spoken
-    vectors: Array  # (examples, 512)
+    axes: Array  # (512, 256): the directions in which replies differ
+    vectors: Array  # (examples, 256)
     marks: NDArray[np.int8]  # (features, examples)
     voices: Array  # (examples, answers)
     texts: Sequence[str]
 
     @cached_property
-    def _marked(self) -> NDArray[np.int32]:
-        return marked(self.marks)
+    def _places(self) -> "Places":
+        return Places(self.vectors, self.marks)
+
+    @cached_property
+    def _for_red(self) -> NDArray[np.bool_]:
+        """Which examples speak for a red flag."""
+        return np.ascontiguousarray(self.voices[:, 0] > 0)
 
     def opinion(self, text: str, found: Iterable[str]) -> Opinion:
         """What the examples make of a plain text and of what the rules found in it."""
         own = [self.features[name] for name in found if name in self.features]
-        weights = kernel(self.vectors, self.marks, self._marked, self.encoder.encode(text), own)
+        weights = self._places.near(self.encoder.encode(text) @ self.axes, own)
         scores = self.usual + weights @ self.voices
-        spoke = weights * (self.voices[:, 0] > 0)
-        nearest = np.argsort(-spoke)[:3]
+        spoke = weights * self._for_red
+        nearest = np.argpartition(-spoke, min(3, len(spoke) - 1))[:3]
         return Opinion(
             red=float(scores[0]),
             emergency=float(scores[1]),
@@ -75,15 +82,23 @@ class Learned:
         )
 
 
-def marked(marks: NDArray[np.int8]) -> NDArray[np.int32]:
-    """How much the rules found in each example."""
-    return np.asarray(marks.sum(axis=0, dtype=np.int32))
+class Places:
+    """Where examples lie: in meaning, and in what the rules found in them."""
 
+    def __init__(self, vectors: Array, marks: NDArray[np.int8]) -> None:
+        self.vectors, self.marks = vectors, marks
+        self._sizes = (vectors * vectors).sum(axis=1) + OF_RULES**2 * marks.sum(axis=0, dtype=np.int32)
 
-def kernel(
-    vectors: Array, marks: NDArray[np.int8], count: NDArray[np.int32], vector: Array, found: Sequence[int]
-) -> Array:
-    """The weight of each example's word for one text: 1 for itself, near 0 for what has nothing to do with it."""
-    apart = 2 - 2 * (vectors @ vector)
-    shared = marks[found].sum(axis=0, dtype=np.int32) if found else 0
-    return np.asarray(np.exp(-NARROW * (apart + OF_RULES**2 * (count + len(found) - 2 * shared))), dtype=np.float32)
+    def near(self, vector: Array, found: Sequence[int]) -> Array:
+        """The weight of each example's word for one text: 1 for itself, near 0 for what has nothing to do with it."""
+        size = vector @ vector + OF_RULES**2 * len(found)
+        shared = self.marks[found].sum(axis=0, dtype=np.int32) if found else 0
+        alike = 2 * (self.vectors @ vector) + 2 * OF_RULES**2 * shared
+        return np.asarray(np.exp(-NARROW * (self._sizes + size - alike)), dtype=np.float32)
+
+    def all_near(self, vectors: Array, marks: NDArray[np.int8]) -> Array:
+        """The same for many texts: (texts, examples)."""
+        found = marks.T.astype(np.float32)
+        sizes = (vectors * vectors).sum(axis=1) + OF_RULES**2 * found.sum(axis=1)
+        alike = 2 * (vectors @ self.vectors.T) + 2 * OF_RULES**2 * (found @ self.marks.astype(np.float32))
+        return np.asarray(np.exp(-NARROW * (sizes[:, None] + self._sizes - alike)), dtype=np.float32)

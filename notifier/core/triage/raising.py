@@ -17,6 +17,7 @@ LIKE = "like "  # how the rule of a finding begins that likeness made
 VAGUE = frozenset(("UNKNOWN", "NOT_WELL"))
 _FOR_QUIET = QUIET | {"UNKNOWN"}
 MOST = 3  # codes that it names at once
+SURE = 0.05  # so much louder an alarm must be where the rules found another reason, and no code is likely
 SHORT = 3  # words; so few, where a rule knows them, say what they say
 
 
@@ -49,7 +50,7 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
     known = _is_known(reading)
     named = [name for name in _named(opinion, rules, limits.name, red=True) if rules.rows[name].urgency.is_red]
     vague = known and reading.ticket and not reading.urgency.is_red and not named  # a desk has it, for another reason
-    if alarm(opinion, rules) >= limits.page and not vague:
+    if alarm(opinion, rules) >= limits.page + (SURE if vague else 0.0):
         return _paged(reading, opinion, text, rules, limits)
     if reading.urgency.is_red:
         return _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
@@ -70,9 +71,9 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
 
 
 def alarm(opinion: Opinion, rules: Rules) -> float:
-    """How loudly the examples call for a page, from about 0 to 1: all their answers that bear on it together."""
-    red = max((score for kind, score in opinion.kinds.items() if rules.rows[kind].urgency.is_red), default=0.0)
-    return (opinion.red + 0.3 * (red + opinion.care - opinion.kinds.get("OK_FINE", 0.0))) / 1.6
+    """How loudly the examples call for a page, from about 0 to 1: for any red flag, and for the likeliest one."""
+    likeliest = max((score for kind, score in opinion.kinds.items() if rules.rows[kind].urgency.is_red), default=0.0)
+    return (opinion.red + 0.8 * likeliest) / 1.8
 
 
 def _paged(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits: Limits) -> Reading:
