@@ -152,7 +152,7 @@ def _read(
 def _as_twilio_took_it(reading: triage.Reading, opt_out: str | None) -> triage.Reading:
     """The reading with the opt-out that Twilio has seen in it and acted on already, where ours saw none."""
     if opt_out == "STOP" and reading.intent is not Intent.OPT_OUT:
-        if reading.ticket and reading.kinds != ("UNKNOWN",):
+        if reading.ticket and not set(reading.kinds) <= {"UNKNOWN", "OK_FINE"}:
             return replace(reading, kinds=(*reading.kinds, "STOP"), intent=Intent.OPT_OUT)
         stopped = replace(reading, kinds=("STOP",), intent=Intent.OPT_OUT, urgency=Urgency.NONE)
         return replace(stopped, role=Role.COORDINATOR, ticket=True, look=False, like=())

@@ -59,6 +59,10 @@ def test_it_hears_red_flags_that_no_rule_explains_and_says_what_they_are_like(ru
     assert set(reading.like) <= set(rules.learned.texts)
 
 
+def test_what_may_be_a_wish_for_no_more_texts_is_never_small_talk(rules: Rules) -> None:
+    assert read("stop sending me these", rules).ticket
+
+
 def test_hardly_a_red_flag_ends_where_no_human_sees_it(heldout: Evaluation, by_rules: Evaluation) -> None:
     """None should; the README tells how many do."""
     assert len(heldout.unseen) <= 3 < len(by_rules.unseen)
