@@ -187,7 +187,9 @@ def test_a_sender_that_is_slow_keeps_no_other_waiting(clinic, strict):
     rate(RATE, calls=5.0)
     plan(clinic, 20, channel=Channel.VOICE)
     plan(clinic, 10, words="text")
-    threading.Thread(target=drain_all, args=(1,)).start()
+    draining = threading.Thread(target=drain_all, args=(1,))
+    draining.start()
     wait_until(lambda: len(strict.sent) == 10, "the texts have left", 3)
     assert len(strict.calls) < 20
     wait_until(lambda: planned() == 0, "the calls are made", 10)
+    draining.join()

@@ -194,15 +194,18 @@ for (const box of document.querySelectorAll("[data-count]")) {
 // The server's own rules, asked when a field is left. Only fields that were touched complain before the form is sent.
 for (const form of document.querySelectorAll("form[data-check]")) {
   const touched = new Set();
+  let asked = 0;  // an answer that a later question has overtaken is about what no longer stands there
   form.addEventListener("change", async (event) => {
     for (const one of document.querySelectorAll("[data-effect]")) one.classList.add("is-stale");
     const seen = form.querySelector('[name="seen"]');
     if (seen?.value) { seen.value = ""; tellUnseen(form); }
     touched.add(event.target.name);
+    const mine = ++asked;
     const answer = await fetch(form.getAttribute("action") || location.href,
       { method: "POST", body: new FormData(form), headers: { "X-Check": "1" }, credentials: "same-origin" }).catch(() => null);
     if (!answer?.ok || !answer.headers.get("Content-Type").includes("json")) return;
     const { faults, tidy } = await answer.json();
+    if (mine !== asked) return;
     for (const place of form.querySelectorAll("[data-why]")) {
       const name = place.dataset.why;
       const why = touched.has(name) || name === "shared" ? faults[name] || "" : place.hidden ? "" : faults[name] || "";
