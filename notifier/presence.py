@@ -1,14 +1,14 @@
 """Who has a ticket on the screen: what is new to each person, and who else is there just now."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from notifier.models import Staff, Ticket, TicketSeen
+from notifier.models import Staff, TicketSeen
 
 HERE = timedelta(seconds=50)  # a page that is open says so more often than this
 AGAIN = timedelta(seconds=20)  # how finely it is kept
@@ -48,9 +48,8 @@ def others(session: Session, ticket_id: uuid.UUID, me: uuid.UUID | None, *, real
     return sorted(staff.name for staff in session.scalars(found))
 
 
-def unseen(session: Session, staff_id: uuid.UUID, tickets: Iterable[Ticket]) -> set[uuid.UUID]:
-    """Of these tickets, those that told something since this person last looked."""
-    news = {ticket.id: ticket.news_at for ticket in tickets}
+def unseen(session: Session, staff_id: uuid.UUID, news: Mapping[uuid.UUID, datetime]) -> set[uuid.UUID]:
+    """Of these tickets, named with when they last told something, those that did since this person last looked."""
     found = select(TicketSeen.ticket_id, TicketSeen.at).where(
         TicketSeen.staff_id == staff_id, TicketSeen.ticket_id.in_(news)
     )

@@ -13,7 +13,8 @@ from notifier.core.vocabulary import Role, Urgency
 from notifier.models import Ticket
 from tests.clinic import Clinic
 from tests.visitor import PASSWORD, Visitor
-from webhooks.console import live
+from webhooks.console import drawing, live
+from webhooks.console.lately import Lately
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_without_an_outcome_nothing_is_closed(people: Clinic) -> None:
 
 
 def test_fifty_open_boards_cost_one_look(people: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_looks", live._Looks())
+    monkeypatch.setattr(live, "_looks", Lately[str](live.SHARED))
     nia = Visitor(people).signs_in("nia@example.com")
     asked = []
 
@@ -103,6 +104,60 @@ def test_fifty_open_boards_cost_one_look(people: Clinic, monkeypatch: pytest.Mon
     event.remove(engine, "before_cursor_execute", count)
     looks = 1 + (real() - began).total_seconds() // (live.SHARED)
     assert 1 <= sum(asked) <= looks
+
+
+def test_fifty_redrawn_boards_cost_one_drawing(people: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_drawings", Lately[drawing.Drawing](60))
+    people.active("Otis").texts("FEVER 101.5")
+    nia = Visitor(people).signs_in("nia@example.com")
+    nia.opens("/")
+    asked = []
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append("FROM inbound" in statement)
+
+    engine = runtime.current().engine
+    event.listen(engine, "before_cursor_execute", count)
+    pages = {
+        nia.client.get("/", headers={"X-Live": "1"}).get_data(as_text=True).count("FEVER 101.5") for _ in range(50)
+    }
+    event.remove(engine, "before_cursor_execute", count)
+    assert pages == {1}
+    assert sum(asked) == 0, "all fifty were given what Nia's own page had drawn"
+
+
+def test_a_shared_drawing_still_shows_to_each_what_is_theirs(people: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_drawings", Lately[drawing.Drawing](60))
+    with runtime.transaction() as session:
+        access.create_user(session, "dan@example.com", Role.DELIVERY, PASSWORD, now=people.now)
+    otis = people.active("Otis")
+    otis.texts("FEVER 101.5")
+    nia, bo, driver = (Visitor(people).signs_in(f"{name}@example.com") for name in ("nia", "bo", "dan"))
+    nia.opens(f"/tickets/{otis.ticket.number}")
+    nia.sends(f"/tickets/{otis.ticket.number}/acknowledge")
+
+    def board(visitor: Visitor) -> str:
+        visitor.page = visitor.client.get("/", headers={"X-Live": "1"})
+        return visitor.text
+
+    assert ">You</span>" in board(nia).replace("</span>You", ">You")
+    assert ">You</span>" not in board(bo).replace("</span>You", ">You"), "Bo sees that Nia has it"
+    assert "Nia Nurse" in bo.text
+    assert is_bold(bo, otis.ticket)
+    assert not is_bold(nia, otis.ticket)
+    assert "FEVER" not in board(driver), "a driver is never given what a nurse may read"
+
+
+def test_an_own_deed_is_on_the_board_at_once(people: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_drawings", Lately[drawing.Drawing](60))
+    otis = people.active("Otis")
+    otis.texts("FEVER 101.5")
+    nia = Visitor(people).signs_in("nia@example.com")
+    nia.opens("/")
+    with runtime.transaction() as session:  # what no token tells of
+        session.execute(update(Ticket).values(kinds=["CHILLS"]))
+    nia.opens("/")
+    assert "hills" in nia.text
 
 
 def test_an_emergency_says_so_on_the_board_and_the_alarm_is_off_until_chosen(people: Clinic) -> None:

@@ -1,63 +1,26 @@
 """The board: who needs a human, the most urgent and least time left on top."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import access, clock, presence, queries, roster, runtime, tickets
+from notifier import clock, queries, roster, runtime, tickets
 from notifier.core.states import TicketState
 from notifier.core.vocabulary import TEAMS, Role, Urgency
 from notifier.errors import Refused
-from notifier.models import Contact, Site, Staff, Ticket
+from notifier.models import Site, Staff
 from notifier.queries import Wanted
 from webhooks.console import bp, words
-from webhooks.console.door import Person, person
+from webhooks.console.door import person
+from webhooks.console.drawing import drawn, may_read
 from webhooks.console.tongue import _
 
-SHOWN = {Urgency.EMERGENCY: 100, Urgency.URGENT: 100, Urgency.SAME_DAY: 25, Urgency.ROUTINE: 15, Urgency.NONE: 15}
 BULK = (Urgency.ROUTINE, Urgency.NONE)  # what may be acted on without being opened
-RESOLVED_SHOWN = 20
-MORE = 300
 UNRESOLVED = (TicketState.OPEN, TicketState.ACKNOWLEDGED)
 STATES = {"": UNRESOLVED, "nobody": (TicketState.OPEN,), "resolved": (TicketState.RESOLVED,)}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One ticket as a row of the board: how urgent, who and what, in their words, who has it, by when."""
-
-    number: int
-    urgency: Urgency
-    name: str
-    about: tuple[str, ...]  # the kinds, in words
-    aside: str  # "caregiver · 3 texts"
-    said: str | None  # None: this person may not read it
-    added: str  # what the service put beside their words
-    quoted: bool
-    language: str
-    role: Role
-    owner: str
-    is_mine: bool
-    is_new: bool  # it told something since this person last looked
-    state: TicketState
-    due: words.Due
-
-
-class Group(NamedTuple):
-    """The tickets of one urgency."""
-
-    urgency: Urgency
-    rows: list[Row]
-    total: int
-    promised: str
 
 
 @bp.get("/")
@@ -78,10 +41,12 @@ def board() -> ResponseReturnValue:
         chosen = views.get(show, wanted)
         if role in TEAMS:
             chosen = Wanted(seen, (role,), chosen.owner_id, wanted.states)
-        groups = [_group(session, chosen, urgency, viewer, more, now) for urgency in Urgency]
+        token = queries.board_token(session, viewer.sites)
+        drawing = drawn(session, chosen, viewer, more, token, now)
         return render_template(
             "console/board.html",
-            groups=[group for group in groups if group.total],
+            groups=drawing.groups(session, viewer),
+            drawing=drawing,
             counts={name: sum(queries.board_counts(session, each).values()) for name, each in views.items()},
             show=show if show in views else "",
             role=role,
@@ -92,72 +57,9 @@ def board() -> ResponseReturnValue:
             alarms=queries.emergencies(session, viewer.sites),
             may_read=lambda ticket: may_read(viewer, ticket.kinds),
             outcomes=tickets.OUTCOMES,
-            token=queries.board_token(session, viewer.sites),
+            token=token,
             now=now,
         )
-
-
-def _group(session: Session, wanted: Wanted, urgency: Urgency, viewer: Person, more: str, now: datetime) -> Group:
-    limit = MORE if more == urgency else RESOLVED_SHOWN if TicketState.RESOLVED in wanted.states else SHOWN[urgency]
-    found = queries.board(session, wanted, urgency, limit)
-    total = len(found) if len(found) < limit else queries.board_counts(session, wanted)[urgency]
-    return Group(urgency, rows(session, found, viewer, now), total, words.PROMISED[urgency])
-
-
-def rows(session: Session, found: Sequence[Ticket], viewer: Person, now: datetime) -> list[Row]:
-    """Tickets as rows, with what this person may read of them."""
-    people = queries.contacts(session, (ticket.contact_id for ticket in found))
-    told = queries.texts_told(session, found)
-    new = presence.unseen(session, viewer.staff.id, found)
-    drawn = [
-        _row(ticket, people.get(ticket.contact_id) if ticket.contact_id else None, told.get(ticket.id, []), viewer, now)
-        for ticket in found
-    ]
-    return [replace(row, is_new=ticket.id in new) for row, ticket in zip(drawn, found, strict=True)]
-
-
-def _row(ticket: Ticket, teller: Contact | None, told: list[str], viewer: Person, now: datetime) -> Row:
-    readable = may_read(viewer, ticket.kinds)
-    # A second team's ticket holds no text of its own: their words are its first line.
-    said = told[0] if told and told[0] else ticket.text.split("\n", 1)[0]
-    if not ticket.text.startswith(said):
-        said = ticket.text
-    aside = [teller.relation] if teller and not teller.is_patient else []
-    aside += [_("%(count)s texts", count=len(told))] if len(told) > 1 else []
-    return Row(
-        number=ticket.number,
-        urgency=ticket.urgency,
-        name=whose(ticket),
-        about=tuple(words.kind(code) for code in ticket.kinds) if readable else (_("Clinical"),),
-        aside=" · ".join(aside),
-        said=said if readable else None,
-        added=ticket.text[len(said) :].strip() if readable else "",
-        quoted=ticket.source in ("sms", "voice"),
-        language=teller.language if teller else "en",
-        role=ticket.role,
-        owner=ticket.owner or "",
-        is_mine=ticket.owner_id == viewer.staff.id,
-        is_new=False,
-        state=ticket.state,
-        due=words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone_of(ticket), now, viewer.zone),
-    )
-
-
-def may_read(viewer: Person, kinds: Sequence[str]) -> bool:
-    """Whether this person may read words that tell of these kinds."""
-    return access.may_read(viewer.staff.roles, kinds, runtime.current().catalog.rules.rows)
-
-
-def whose(ticket: Ticket) -> str:
-    """Whose need a ticket is, for the heading of a page behind the door."""
-    if ticket.patient:
-        return ticket.patient.name
-    return words.phone(ticket.sender) if ticket.sender else ticket.site.name
-
-
-def zone_of(ticket: Ticket) -> ZoneInfo:
-    """The zone in which a ticket's times are told: the patient's, else the site's."""
-    return ZoneInfo(ticket.patient.timezone if ticket.patient else ticket.site.timezone)
 
 
 @bp.post("/tickets/acknowledge")

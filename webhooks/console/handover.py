@@ -13,8 +13,8 @@ from notifier.core.vocabulary import TEAMS, Role
 from notifier.errors import Refused
 from notifier.models import Staff
 from webhooks.console import bp
-from webhooks.console.board import may_read, whose, zone_of
 from webhooks.console.door import person
+from webhooks.console.drawing import may_read, whose, zone_of
 
 
 @bp.get("/handover")

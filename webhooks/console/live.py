@@ -16,6 +16,7 @@ from notifier import clock, import_runs, presence, queries, runtime
 from notifier.errors import Missing
 from webhooks.console import bp
 from webhooks.console.door import Person, person
+from webhooks.console.lately import Lately
 
 EVERY = 0.5  # seconds between two looks; with what is shared a change is told within one
 BEAT = 8  # looks between two signs of life, by which a browser that left is noticed
@@ -28,29 +29,7 @@ SHARED = 0.4  # seconds for which one look serves everybody
 _free = threading.BoundedSemaphore(STREAMS)
 _leaving = threading.Event()
 Look = Callable[[Session], str]
-
-
-class _Looks:
-    """What was seen just now, for everybody who looks at the same thing: fifty boards cost one look."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seen: dict[Hashable, tuple[float, str]] = {}
-
-    def token(self, what: Hashable, look: Look) -> str:
-        """The token of a page, no older than the time between two looks. Raises what `look` raises."""
-        with self._lock:
-            now = time.monotonic()
-            until, token = self._seen.get(what, (0.0, ""))
-            if now >= until:
-                with runtime.reading() as session:
-                    token = look(session)
-                self._seen = {key: seen for key, seen in self._seen.items() if seen[0] > now - 60}
-                self._seen[what] = (now + SHARED, token)
-            return token
-
-
-_looks = _Looks()
+_looks = Lately[str](SHARED)
 
 
 @bp.get("/live")
@@ -59,7 +38,7 @@ def stream() -> Response:
     viewer = person()
     what, look = _looked_at(viewer)
     if "once" in request.args:
-        return Response(_looks.token(what, look), mimetype="text/plain")
+        return Response(_token(what, look), mimetype="text/plain")
     if not _free.acquire(blocking=False):
         return Response(status=204)  # by the standard: do not come back
     since = request.headers.get("Last-Event-ID") or request.args.get("since", "")
@@ -68,6 +47,16 @@ def stream() -> Response:
     response.call_on_close(_free.release)
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def _token(what: Hashable, look: Look) -> str:
+    """The token of a page, no older than the time between two looks. Raises what `look` raises."""
+
+    def anew() -> str:
+        with runtime.reading() as session:
+            return look(session)
+
+    return _looks.get(what, anew)
 
 
 def _looked_at(viewer: Person) -> tuple[Hashable, Look]:
@@ -104,7 +93,7 @@ def _events(what: Hashable, look: Look, since: str, is_here: Callable[[], None])
         try:
             if turn % HERE == 0:
                 is_here()
-            now = _looks.token(what, look)
+            now = _token(what, look)
         except (SQLAlchemyError, Missing):
             return  # the browser shows that it is no longer live, and comes back
         if now != since:

@@ -20,8 +20,8 @@ from notifier.models import Attempt, AuditEvent, CareEvent, Inbound, Message
 from notifier.queries import Story
 from notifier.rehearsal import spoken
 from webhooks.console import bp, words
-from webhooks.console.board import may_read
 from webhooks.console.door import Person, person
+from webhooks.console.drawing import may_read
 from webhooks.console.thread import REPLY, answer, how_it_went
 from webhooks.console.ticket import READ_ANEW, next_dose
 from webhooks.console.tongue import _

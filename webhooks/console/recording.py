@@ -10,8 +10,8 @@ from flask import Response, abort, send_file
 from notifier import clock, runtime, voicemail
 from notifier.models import Ticket
 from webhooks.console import bp
-from webhooks.console.board import may_read
 from webhooks.console.door import person
+from webhooks.console.drawing import may_read
 
 SITTING = timedelta(minutes=10)  # within this, playing it again is the same listening
 

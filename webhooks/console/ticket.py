@@ -21,8 +21,8 @@ from notifier.core.vocabulary import TEAMS, Channel, Consent, EventKind, Role
 from notifier.errors import Refused
 from notifier.models import CareEvent, Contact, Inbound, Patient, Staff, TherapyPlan, Ticket
 from webhooks.console import bp, words
-from webhooks.console.board import may_read, whose, zone_of
 from webhooks.console.door import Person, person
+from webhooks.console.drawing import may_read, whose, zone_of
 from webhooks.console.saved_answers import answers
 from webhooks.console.thread import Eyes, draw
 
