@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import psycopg
 from sqlalchemy import (
@@ -101,6 +102,28 @@ def _written_in_sqlite(element: Any, compiler: Any, **given: Any) -> str:
     return "(" + " || '-' || ".join(parts) + ")"
 
 
+class local_day(FunctionElement[str]):
+    """The day, as 2026-11-25, on which an instant falls in a zone, in SQL: local_day(instant, zone's name)."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(local_day)
+def _local_day(element: Any, compiler: Any, **given: Any) -> str:
+    instant, zone = (compiler.process(each, **given) for each in element.clauses)
+    return f"to_char({instant} AT TIME ZONE {zone}, 'YYYY-MM-DD')"
+
+
+@compiles(local_day, "sqlite")
+def _local_day_in_sqlite(element: Any, compiler: Any, **given: Any) -> str:
+    return f"local_day({compiler.process(element.clauses, **given)})"
+
+
+def _local_day_of(instant: str, zone: str) -> str:
+    return datetime.fromisoformat(instant).replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date().isoformat()
+
+
 class SealedBytes(TypeDecorator[bytes]):
     """Sound or another file that only the keyring can open."""
 
@@ -137,6 +160,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, below
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("local_day", 2, _local_day_of, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

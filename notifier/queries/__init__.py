@@ -27,7 +27,7 @@ from notifier.queries.outgoing import (
 from notifier.queries.patient_stories import (
     Story,
     count_patients,
-    events_between,
+    event_days,
     events_with_patients,
     find_patients,
     on_phone,
@@ -81,7 +81,7 @@ __all__ = [
     "earlier_ticket",
     "emergencies",
     "event",
-    "events_between",
+    "event_days",
     "events_with_patients",
     "figures",
     "find_patients",

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, defer, joinedload, lazyload, load_only, sele
 
 from notifier.core import names
 from notifier.core.vocabulary import EventKind
+from notifier.db import local_day
 from notifier.errors import Missing
 from notifier.models import (
     AuditEvent,
@@ -171,23 +172,23 @@ def viewed_since(session: Session, row: Patient | Ticket, by: str, since: dateti
     return any(line.actor == by for line in session.scalars(found))
 
 
-class Beginning(NamedTuple):
-    """Dated things that begin at one instant in one zone: the first of them, and how many there are."""
+class EventDay(NamedTuple):
+    """The dated things of one local day: the first of them, in the order of their beginning, and how many."""
 
-    starts_at: datetime
-    zone: str
+    date: date
     ids: tuple[UUID, ...]
     many: int
 
 
-def events_between(
+def event_days(
     session: Session, sites: Sites, kinds: Iterable[EventKind], start: datetime, end: datetime, *, first: int
-) -> list[Beginning]:
-    """When dated things of these kinds begin, in order. The database counts them, for a month may hold many."""
-    same: dict[str, Any] = {"partition_by": (CareEvent.starts_at, Patient.timezone)}
-    place = func.row_number().over(order_by=CareEvent.id, **same).label("place")
-    counted = (
-        select(CareEvent.id, CareEvent.starts_at, Patient.timezone, place, func.count().over(**same).label("many"))
+) -> list[EventDay]:
+    """On which days dated things of these kinds begin for their patients, at most `first` ids of each day.
+
+    The database sorts and counts them, for a month may hold many.
+    """
+    begins = (
+        select(CareEvent.id, CareEvent.starts_at, local_day(CareEvent.starts_at, Patient.timezone).label("day"))
         .join(TherapyPlan, TherapyPlan.id == CareEvent.plan_id)
         .join(Patient, Patient.id == TherapyPlan.patient_id)
         .where(
@@ -198,14 +199,20 @@ def events_between(
         )
         .subquery()
     )
+    same: dict[str, Any] = {"partition_by": begins.c.day}
+    order = (begins.c.starts_at, begins.c.id)
+    counted = select(
+        begins.c.day,
+        begins.c.id,
+        func.row_number().over(order_by=order, **same).label("place"),
+        func.count().over(**same).label("many"),
+    ).subquery()
     rows = session.execute(
-        select(counted.c.starts_at, counted.c.timezone, counted.c.id, counted.c.many)
-        .where(counted.c.place <= first)
-        .order_by(counted.c.starts_at, counted.c.timezone, counted.c.id)
+        select(counted).where(counted.c.place <= first).order_by(counted.c.day, counted.c.place)
     ).all()
     return [
-        Beginning(starts_at, zone, tuple(row.id for row in each), each[0].many)
-        for (starts_at, zone), group in itertools.groupby(rows, key=lambda row: (row.starts_at, row.timezone))
+        EventDay(date.fromisoformat(day), tuple(row.id for row in each), each[0].many)
+        for day, group in itertools.groupby(rows, key=lambda row: row.day)
         if (each := list(group))
     ]
 

@@ -1,7 +1,7 @@
 """Deliveries, teaching and visits: a calendar, and forms that show what a move says to the patient beforehand."""
 
 import calendar
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -60,7 +60,7 @@ def care_calendar() -> ResponseReturnValue:
     )
     weeks = calendar.Calendar().monthdatescalendar(month.year, month.month)
     with runtime.reading() as session:
-        moments = queries.events_between(
+        days = queries.event_days(
             session,
             viewer.sites,
             kinds,
@@ -68,22 +68,16 @@ def care_calendar() -> ResponseReturnValue:
             datetime.combine(weeks[-1][-1] + timedelta(days=1), time(), viewer.zone),
             first=PER_DAY,
         )
-        on: dict[date, list[UUID]] = defaultdict(list)
-        total: Counter[date] = Counter()
-        for begins in moments:
-            day = begins.starts_at.astimezone(ZoneInfo(begins.zone)).date()
-            on[day] += begins.ids
-            total[day] += begins.many
-        shown = [event_id for ids in on.values() for event_id in ids[:PER_DAY]]
+        total = {day.date: day.many for day in days}
         by_day = defaultdict(list)
-        for event in queries.events_with_patients(session, shown):
+        for event in queries.events_with_patients(session, (event_id for day in days for event_id in day.ids)):
             zone = ZoneInfo(event.plan.patient.timezone)
             local = event.starts_at.astimezone(zone)
             ends = event.ends_at.astimezone(zone) if event.ends_at else None
             by_day[local.date()].append(Entry(event, event.plan.patient, local, ends, event.state in MOVABLE))
 
         def as_day(day: date) -> Day:
-            return Day(day, day.month == month.month, day == today, by_day[day], total[day])
+            return Day(day, day.month == month.month, day == today, by_day[day], total.get(day, 0))
 
         return render_template(
             "console/calendar.html",
