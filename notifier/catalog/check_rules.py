@@ -81,6 +81,15 @@ DENIALS = frozenset(("no", "not", "without", "never", "sin", "nunca", "ningun", 
 # Classes that the code itself names: to read numbers, answers and opting out.
 OF_CODE = frozenset(
     ("thermometer", "degrees", "oxygen", "pulse", "per_minute", "sugar", "systolic", "indoors", "unit_of_other")
-    + ("number_of_other", "leads_temperature", "follows_temperature", "pressure", "none_left", "not_yet", "ready")
+    + (
+        "number_of_other",
+        "leads_temperature",
+        "follows_temperature",
+        "pressure",
+        "later_on",
+        "none_left",
+        "not_yet",
+        "ready",
+    )
     + ("courtesy", "yes", "no", "okay", "us", "stop_object", "stop_request", "stop_word")
 )

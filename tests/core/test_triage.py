@@ -477,3 +477,40 @@ def test_a_reading_as_json(rules: Rules) -> None:
         "negated": [],
         "evidence": [{"kind": "FEVER", "span": [5, 10]}],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("cuff says 194 over 102, did it again", "BP_ABNORMAL"),
+        ("le sale 78 con 45", "BP_ABNORMAL"),
+        ("top number 192", "BP_ABNORMAL"),
+        ("finger stick 412", "HIGH_SUGAR"),
+        ("99 then 100.6 an hour later", "FEVER"),
+        ("hot. 102. cant", "FEVER"),
+    ],
+)
+def test_a_reading_is_one_also_when_nobody_says_of_what(text: str, kind: str, rules: Rules) -> None:
+    assert kind in read(text, rules).kinds
+
+
+@pytest.mark.parametrize(
+    "text", ["it runs at 100 an hour", "won 80 over 60 seconds", "the 102. again late", "18 con 50"]
+)
+def test_what_is_no_reading_is_none(text: str, rules: Rules) -> None:
+    assert not read(text, rules).urgency.is_red
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "me voy a matar",
+        "me quiero matar",
+        "been saving up my pills",
+        "con ganas de ya no estar",
+        "quisiera no despertar",
+    ],
+)
+def test_who_speaks_of_dying_is_an_emergency_however_they_say_it(text: str, rules: Rules) -> None:
+    assert "SUICIDE_RISK" in read(text, rules).kinds
+    assert read(text, rules).urgency is Urgency.EMERGENCY

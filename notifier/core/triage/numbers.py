@@ -197,19 +197,24 @@ def _counted(quantity: Quantity, scene: Scene) -> bool:
         or scene.right(end - 1, 2) == " %"
     ):
         return True
-    if scene.after("unit_of_other", end, 0) and not scene.after("degrees", end, 0):
+    if scene.after("unit_of_other", end, 0) and not (scene.after("degrees", end, 0) or scene.after("later_on", end, 0)):
         return True
     return scene.before("number_of_other", first, 2)
 
 
 def _predicate(quantity: Quantity, scene: Scene) -> bool:
-    """Whether a whole number stands as people tell a fever: "i have 103", "its 102 now", "took tylenol for my 102"."""
+    """Whether a whole number stands as people tell a fever: "i have 103", "hot. 102.", "took tylenol for my 102"."""
     first, end = quantity.start, quantity.end
-    if first and not scene.before("leads_temperature", first, 0):
+    begins = not first or (scene.words[first - 1].sentence != scene.words[first].sentence and _is_hot(scene))
+    if not begins and not scene.before("leads_temperature", first, 0):
         return False
     if end == len(scene.words) or scene.words[end].sentence != scene.words[end - 1].sentence:
         return True
     return scene.right(end - 1) in (",", ")", "!", "?") or scene.after("follows_temperature", end, 0)
+
+
+def _is_hot(scene: Scene) -> bool:
+    return scene.says("warm", 0, len(scene.words)) or scene.says("chill", 0, len(scene.words))
 
 
 def temperature_kind(value: float) -> str:
@@ -233,8 +238,18 @@ def vitals(scene: Scene, numbers: Sequence[Quantity]) -> Iterator[Finding]:
             yield _finding("BP_ABNORMAL", at, at + 1, scene)
     for one, other in itertools.pairwise(numbers):
         over = one.end + 1 == other.start and scene.words[one.end].text in ("over", "sobre", "con")
-        if over and scene.before("pressure", one.start, 4) and _abnormal(one.value, other.value):
+        told = scene.before("pressure", one.start, 4) or _is_pair(one, other, scene)
+        if over and told and _abnormal(one.value, other.value):
             yield _finding("BP_ABNORMAL", one.start, other.end, scene)
+
+
+def _is_pair(one: Quantity, other: Quantity, scene: Scene) -> bool:
+    """Whether two numbers stand as a blood pressure that nobody calls one: "80 over 40", "le sale 78 con 45"."""
+    begins = not one.start or scene.before("leads_temperature", one.start, 0)
+    ends = other.end == len(scene.words) or scene.words[other.end].sentence != scene.words[other.start].sentence
+    whole = not one.exact and not other.exact and one.value - other.value >= 15
+    ends = ends or scene.right(other.end - 1) in (",", ")", "!", "?")
+    return begins and whole and (ends or scene.after("follows_temperature", other.end, 0))
 
 
 def _vital(quantity: Quantity, scene: Scene) -> Iterator[tuple[str, Urgency | None]]:
