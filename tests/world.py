@@ -108,6 +108,7 @@ class World:
         self.breaches: list[str] = []
         self.app.after_request(self._hold_to_the_rules)
         self.server = make_server("127.0.0.1", port, self.app, threaded=True)
+        self.server.daemon_threads = False  # type: ignore[attr-defined]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), name="web", daemon=True)
         self.thread.start()
 
@@ -120,11 +121,11 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; leave nothing behind."""
+        self.server.shutdown()
         live.end_streams()
         drain.calls.end()
         self.sandbox.stop()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.server_close()  # when the last request that came in is answered
         self.thread.join(timeout=10)
         queue.connection().flushall()
         queue.connection().close()

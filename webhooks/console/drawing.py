@@ -25,7 +25,7 @@ from webhooks.console.tongue import _
 SHOWN = {Urgency.EMERGENCY: 100, Urgency.URGENT: 100, Urgency.SAME_DAY: 25, Urgency.ROUTINE: 15, Urgency.NONE: 15}
 RESOLVED_SHOWN = 20
 MORE = 300
-SHARED = 2.0  # seconds for which one drawing serves every board that shows the same
+SHARED = 10.0  # seconds for which one drawing serves every board that shows the same: so exact is the time left
 
 
 @dataclass(frozen=True)

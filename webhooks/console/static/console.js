@@ -2,109 +2,66 @@
 // without this file every page still works.
 "use strict";
 
-const page = document.body.dataset;
-const REFRESH = 30000;      // minutes left are redrawn this often, even when nothing changed
-const WITHOUT_STREAM = 4000; // how often we ask when there is no stream
-let pointerMoved = 0;
-let asking = false;
-let again = false;
-
 // --- what is new on this page ---------------------------------------------------------------------------------
 
-function say(words, isLive) {
+// htmx listens to the page's stream and takes over what has changed. Here is what it cannot know: that rows do not move
+// under a hand, what is new, how old the page is, and what to do where there is no stream.
+const stream = document.getElementById("stream");
+const fresh = document.getElementById("fresh");
+const WITHOUT_STREAM = 4000; // how often we ask when there is no stream
+let pointerMoved = 0;
+let isLive = false;
+
+function tellLive() {
   const live = document.getElementById("live");
   if (!live) return;
+  const said = live.querySelector("[data-said]");
   live.querySelector("[data-dot]").classList.toggle("is-off", !isLive);
-  live.querySelector("[data-said]").textContent = words;
+  said.textContent = isLive ? said.dataset.liveWords : said.dataset.staleWords;
 }
 
-let isLive = false;
-function tellLive() {
-  const words = document.querySelector("[data-said]")?.dataset;
-  if (words) say(isLive ? words.liveWords : words.staleWords, isLive);
-}
+function setLive(now) { isLive = now; tellLive(); }
+
+function refresh() { htmx.trigger(stream, "change"); }
 
 // Rows do not move under a pointer that is on its way to one of them.
 function isAiming() {
   return Date.now() - pointerMoved < 1200 && document.querySelector("[data-rows] .row:hover") !== null;
 }
 
-async function refresh() {
-  if (asking) { again = true; return; }
-  if (isAiming()) { setTimeout(refresh, 400); return; }
-  asking = true;
-  try {
-    const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
-    if (answer.redirected && new URL(answer.url).pathname === "/signin") { location.reload(); return; }
-    if (answer.ok) takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  } catch {
-    isLive = false;   // no network: the time on the page says how old it is
-    tellLive();
-  } finally {
-    asking = false;
-    if (again) { again = false; refresh(); }
-  }
-}
-
-function takeOver(fresh) {
-  const focused = document.activeElement?.closest("[data-live]") ? document.activeElement : null;
-  const row = focused?.closest(".row")?.id;
-  // A form's token differs with each drawing and serves as long as the session: what is else the same stays untouched.
-  const token = document.querySelector('[name="csrf_token"]')?.value;
-  for (const one of fresh.querySelectorAll('[name="csrf_token"]')) one.setAttribute("value", token);
-  for (const old of document.querySelectorAll("[data-live]")) {
-    const now = fresh.getElementById(old.id);
-    if (!now) { old.replaceChildren(); continue; }
-    if (now.isEqualNode(old) || old.contains(focused) && !row) continue;
-    keep(old, now);
-    old.replaceWith(now);
-  }
-  document.title = fresh.title;
-  if (row) document.getElementById(row)?.querySelector("a, input")?.focus({ preventScroll: true });
-  tellLive();
-}
-
-// What the person has opened, ticked or is on stays so; what was not there before fades in.
-function keep(old, now) {
-  for (const one of old.querySelectorAll("details[open][id]")) now.querySelector(`#${one.id}`)?.setAttribute("open", "");
-  for (const box of old.querySelectorAll("input:checked")) {
-    const same = now.querySelector(`input[name="${box.name}"][value="${box.value}"]`);
-    if (same) same.checked = true;
-  }
-  if (!now.hasAttribute("data-rows")) return;
-  const known = new Set([...old.querySelectorAll(".row")].map((one) => one.id));
-  for (const one of now.querySelectorAll(".row")) {
-    if (!known.has(one.id)) one.classList.add("is-new");
-    if (one.id === old.querySelector(".row.is-current")?.id) one.classList.add("is-current");
-  }
-}
-
 // Without a stream: ask for the page's token, and for the page only when it has changed.
-let token = new URLSearchParams(page.stream?.split("?")[1]).get("since");
+let token = stream && new URLSearchParams(stream.dataset.asks.split("?")[1]).get("since");
 async function askOnce() {
-  const answer = await fetch(`${page.stream}&once=1`, { headers: { "X-Live": "1" }, credentials: "same-origin" }).catch(() => null);
-  if (!answer?.ok || answer.redirected) { refresh(); return; }
-  const now = await answer.text();
+  const answer = await fetch(`${stream.dataset.asks}&once=1`, { headers: { "X-Live": "1" }, credentials: "same-origin" }).catch(() => null);
+  if (!answer) return;
+  const now = answer.redirected || !answer.ok ? "" : await answer.text();
   if (now !== token) { token = now; refresh(); }
 }
 
-function listen() {
-  const stream = new EventSource(page.stream);
-  stream.addEventListener("open", () => { isLive = true; tellLive(); });
-  stream.addEventListener("change", refresh);
-  stream.addEventListener("error", () => {
-    // Between two streams there is a second of silence; only a longer one is worth a word.
-    if (stream.readyState === EventSource.CLOSED) {
-      isLive = false;
-      tellLive();
-      setInterval(askOnce, WITHOUT_STREAM);
-    }
+if (stream) {
+  let known = new Set();
+  stream.addEventListener("htmx:sse:after:connection", (event) => setLive(event.detail.connection.status === 200));
+  stream.addEventListener("htmx:sse:error", () => setLive(false));
+  stream.addEventListener("htmx:sse:close", () => setLive(false));
+  fresh.addEventListener("htmx:error", () => setLive(false));  // the time on the page says how old it is
+  fresh.addEventListener("htmx:before:request", (event) => {
+    if (isAiming()) { event.preventDefault(); setTimeout(refresh, 400); }
   });
-  setInterval(refresh, REFRESH);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  fresh.addEventListener("htmx:before:swap", (event) => {
+    const { ctx, tasks } = event.detail;
+    if (ctx.response.raw.redirected && new URL(ctx.response.raw.url).pathname === "/signin") location.reload();
+    if (ctx.response.status !== 200 || ctx.response.raw.redirected) { event.preventDefault(); return; }
+    const kept = new Set(tasks.map((task) => task.target.id));
+    for (const one of document.querySelectorAll("[data-live]")) if (!kept.has(one.id)) one.replaceChildren();
+    known = new Set([...document.querySelectorAll("[data-rows] .row")].map((row) => row.id));
+  });
+  fresh.addEventListener("htmx:after:swap", (event) => {
+    document.title = event.detail.ctx.title;
+    for (const row of document.querySelectorAll("[data-rows] .row")) if (!known.has(row.id)) row.classList.add("is-new");
+    tellLive();
+  });
+  setInterval(() => { if (!isLive) askOnce(); }, WITHOUT_STREAM);
 }
-
-if (page.stream) listen();
 document.addEventListener("pointermove", () => { pointerMoved = Date.now(); }, { passive: true });
 
 // --- an emergency is heard, for those who asked for it ------------------------------------------------------------
@@ -284,16 +241,16 @@ window.addEventListener("pageshow", () => {
 function move(step) {
   const rows = [...document.querySelectorAll("[data-rows] .row")];
   if (!rows.length) return;
-  const at = rows.findIndex((row) => row.classList.contains("is-current"));
-  rows[at]?.classList.remove("is-current");
+  const at = rows.findIndex((row) => row.hasAttribute("data-current"));
+  rows[at]?.removeAttribute("data-current");
   const next = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))];
-  next.classList.add("is-current");
+  next.setAttribute("data-current", "");
   next.querySelector(".row-title a").focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 
 function take() {
-  const row = document.querySelector("[data-rows] .row.is-current");
+  const row = document.querySelector("[data-rows] .row[data-current]");
   const banner = document.querySelector(".banner.is-alarm form");
   const form = document.getElementById("take");
   if (row && form) {
@@ -305,7 +262,7 @@ function take() {
 
 // To the box of the ticket's page: an answer, or a note. From the board: of the row in hand.
 function write(what) {
-  const row = document.querySelector("[data-rows] .row.is-current .row-title a");
+  const row = document.querySelector("[data-rows] .row[data-current] .row-title a");
   const query = what ? `?write=${what}` : "";
   if (row) { location.href = `${row.getAttribute("href")}${query}#text`; return; }
   const box = document.getElementById("text");
