@@ -23,6 +23,7 @@ from notifier import (
     noticing,
     pages,
     paging,
+    phone_lines,
     promises,
     reconcile,
     sending,
@@ -32,6 +33,7 @@ from notifier import (
 )
 from notifier.core.states import ImportState
 from notifier.core.vocabulary import Channel
+from notifier.enrolment import landlines
 from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, rehearsing, transaction
 from notifier.sending import backlog, receipts
@@ -388,6 +390,31 @@ def _work_on_file(run_id: UUID) -> None:
             return
     with transaction() as session:
         import_runs.finish(session, run_id, now=clock.now())
+
+
+LOOKUP_SECONDS, LOOKUP_PAUSE = 2.0, 0.02  # a job asks so long, and leaves so much between two numbers
+
+
+@job
+def look_up_phones() -> None:
+    """Ask Twilio what kind of line new numbers are, one after the other; those who have a landline are called."""
+    end = time.monotonic() + LOOKUP_SECONDS
+    while current().settings.looks_up_phones and time.monotonic() < end:
+        with transaction() as session:
+            number = phone_lines.take(session, now=clock.now(), real_now=clock.real(), pace=clock.speed())
+        if number is None:
+            return
+        try:
+            kind = current().twilio.line_type(number.phone)  # no transaction is open here
+        except Unreachable as error:
+            log.warning("Twilio Lookup did not answer: %s", error)
+            with transaction() as session:
+                phone_lines.put_off(session, number, real_now=clock.real())
+            return
+        with transaction() as session:
+            landlines.learn(session, number.phone, kind, catalog=current().catalog, by="twilio", now=clock.now())
+            phone_lines.release(session, number.phone_hash, phone_lines.HOLD * clock.speed(), now=clock.now())
+        time.sleep(LOOKUP_PAUSE)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 STATUSES = {20003: 401, 20404: 404, 20409: 409, 20429: 429, 20500: 500, 20503: 503}
+LOOKUP = "/v2/PhoneNumbers/"
 ACCOUNT = "/2010-04-01/Accounts/<account>"
 
 
@@ -38,7 +39,8 @@ def rest_blueprint(name: str, sandbox: "Sandbox") -> Blueprint:
             raise Refusal(20404, request.path, 404)
         creates = request.method == "POST" and request.path.endswith(("/Messages.json", "/Calls.json"))
         to = numbering.e164(request.form.get("To", "")) if creates else None
-        met = sandbox.sky.over(creates=creates, to=to)
+        looks_up = request.path.startswith(LOOKUP)
+        met = sandbox.sky.over(creates=creates, to=to, looks_up=looks_up)
         if not isinstance(met, Weather):
             raise Refusal(met, to or "", STATUSES.get(met, 400))
         g.weather = met

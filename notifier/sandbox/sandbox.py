@@ -116,6 +116,15 @@ class Sandbox:
     def weather(self, weather: Weather | str) -> None:
         self.sky.weather = Weather(weather)
 
+    @property
+    def lookup_weather(self) -> Weather:
+        """What becomes of look-ups of numbers until it changes."""
+        return self.sky.over_lookup
+
+    @lookup_weather.setter
+    def lookup_weather(self, weather: Weather | str) -> None:
+        self.sky.over_lookup = Weather(weather)
+
     def fault(self, kind: Weather | str | int, times: int = 1, to: str | None = None) -> None:
         """Spoils the next `times` creations of a text or call, or of those to one number; a code refuses with it."""
         self.sky.expect(kind if isinstance(kind, int) else Weather(kind), times, e164(to) if to else None)

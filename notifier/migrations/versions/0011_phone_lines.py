@@ -1,0 +1,32 @@
+"""Phone lines: what kind each number is, and the channel that was chosen beside the one that a landline leaves."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "phone_line",
+        sa.Column("phone_hash", sa.String(64), nullable=False),
+        sa.Column("phone", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(24), nullable=False),
+        sa.Column("wanted_at", INSTANT, nullable=False),
+        sa.Column("asked_at", INSTANT, nullable=True),
+        sa.Column("waits", sa.Boolean(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("look_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("phone_hash"),
+    )
+    op.create_index(
+        "phone_line_to_ask",
+        "phone_line",
+        ["wanted_at"],
+        postgresql_where=sa.text("waits"),
+        sqlite_where=sa.text("waits = 1"),
+    )
+    op.add_column("contact", sa.Column("chosen", sa.String(24), nullable=True))
