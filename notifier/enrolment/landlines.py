@@ -52,10 +52,11 @@ def learn(session: Session, phone: str, kind: LineType, *, catalog: Catalog, by:
             replan_all(session, patient.plans, catalog=catalog, now=now, by=by)
 
 
-def refused(session: Session, phone: str, code: int | None, *, catalog: Catalog, by: str, now: datetime) -> None:
-    """A carrier says that this number takes calls only."""
-    known = phone_lines.kind_of(session, lookup(phone))
-    learn(session, phone, line_types.after_refusal(known, code), catalog=catalog, by=by, now=now)
+def refused(session: Session, phone: str, code: int | None, *, catalog: Catalog, by: str, now: datetime) -> bool:
+    """A carrier says that this number takes calls only. False: it may be a mobile out of reach."""
+    kind = line_types.after_refusal(phone_lines.kind_of(session, lookup(phone)), code)
+    learn(session, phone, kind, catalog=catalog, by=by, now=now)
+    return not kind.takes_texts
 
 
 def texted(session: Session, phone: str, *, catalog: Catalog, by: str, now: datetime) -> None:

@@ -57,6 +57,7 @@ class Sandbox:
         self.slowness = 2.0
         self.in_flight: set[int] = set()  # the threads that answer the REST API now
         self.stopping = threading.Event()
+        self.looked_up: list[str] = []  # numbers of which the kind of line was asked: each cost money
         self.sky = Sky()
         self.book = Book(Path(state_file) if state_file else None)
         self.agenda = Agenda()

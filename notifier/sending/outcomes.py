@@ -191,8 +191,9 @@ def not_delivered(
     if message.staff and message.template in pages.STOPPABLE:
         pages.failed(session, message, opted_out=rule.failure is Failure.OPTED_OUT, now=now)
     if rule.failure is Failure.LANDLINE:
-        landlines.refused(session, message.to, code, catalog=catalog, by="twilio", now=now)
-        by_call(session, message, catalog=catalog, now=now)
+        is_landline = landlines.refused(session, message.to, code, catalog=catalog, by="twilio", now=now)
+        if is_landline and message.step:
+            by_call(session, message, catalog=catalog, now=now)
     if rule.failure is Failure.INVALID:
         tell_of_number(session, message, reason, catalog=catalog, now=now)
     when_it_mattered(session, message, reason, catalog=catalog, now=now, may_call=rule.voice)
