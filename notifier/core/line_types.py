@@ -56,7 +56,7 @@ def way(chosen: Channel, kind: LineType, *, texts: Consent, calls: Consent, whos
     A landline is called. Where texts were agreed to and calls were not nothing may be said at all, so a person asks.
     `whose`: "The patient's phone" or the like.
     """
-    if kind.takes_texts or chosen is Channel.VOICE:
+    if kind.takes_texts:
         return Way(chosen)
     if texts is not Consent.GIVEN or calls is Consent.GIVEN:
         return Way(Channel.VOICE)

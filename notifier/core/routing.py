@@ -211,8 +211,8 @@ def ways(
 ) -> list[Way]:
     """How to page one person: a call stays a call; a text follows how the person wants to be reached.
 
-    `reach`: the person's own way; without one what `pages` says. `no_texts`: phones that sent STOP or are landlines; they are called in place of
-    texted.
+    `reach`: the person's own way; without one what `pages` says. `no_texts`: phones that sent STOP, or are landlines;
+    they are called in place of texted.
     """
     own = list(reach) or [Way(channel) for channel in BY_PAGES[pages]]
     if by is Channel.VOICE:

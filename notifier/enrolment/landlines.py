@@ -1,4 +1,4 @@
-"""A phone that takes calls only: whoever has it is called, what is planned follows, and a person asks where we may not."""
+"""A phone that takes calls only: whoever has it is called, and where we may not, a person asks."""
 
 from datetime import datetime
 

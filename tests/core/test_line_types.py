@@ -52,7 +52,7 @@ def test_a_landline_is_called_and_a_person_asks_where_only_texts_were_agreed_to(
     assert found.channel is Channel.VOICE
     assert todo in found.todo
     assert bool(found.todo) == bool(todo)
-    assert way(Channel.VOICE, LANDLINE, texts=texts, calls=calls, whose="X").todo == ""
+    assert way(Channel.VOICE, LANDLINE, texts=texts, calls=calls, whose="The patient's phone") == found
 
 
 def test_a_mobile_out_of_reach_is_no_landline_and_what_is_no_mobile_is():
