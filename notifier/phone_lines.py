@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from notifier.core.line_types import LineType
@@ -54,8 +54,8 @@ class Number(NamedTuple):
     phone: str
 
 
-def _due(now: datetime, real_now: datetime, pace: float) -> tuple[ColumnElement[bool], ...]:
-    return (
+def _due(now: datetime, real_now: datetime, pace: float) -> ColumnElement[bool]:
+    return and_(
         PhoneLine.waits,
         PhoneLine.tries < len(AGAIN),
         PhoneLine.wanted_at > now - FRESH * pace,
@@ -65,7 +65,7 @@ def _due(now: datetime, real_now: datetime, pace: float) -> tuple[ColumnElement[
 
 def waiting(session: Session, *, now: datetime, real_now: datetime, pace: float) -> bool:
     """Whether any number is to be asked about now."""
-    found = select(PhoneLine.phone_hash).where(*_due(now, real_now, pace)).limit(1)
+    found = select(PhoneLine.phone_hash).where(_due(now, real_now, pace)).limit(1)
     return session.scalars(found).first() is not None
 
 
@@ -73,7 +73,7 @@ def take(session: Session, *, now: datetime, real_now: datetime, pace: float) ->
     """The number that waits longest, for the caller alone to ask about. Each ask is counted, for each costs money."""
     row = session.scalars(
         select(PhoneLine)
-        .where(*_due(now, real_now, pace))
+        .where(_due(now, real_now, pace))
         .order_by(PhoneLine.wanted_at)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -265,7 +265,7 @@ class Twilio:
         except TwilioRestException as error:
             if error.status >= 500 or error.status == 429:
                 raise Unreachable(str(error.status)) from None
-            return error.status == 404
+            return bool(error.status == 404)
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
         return True
