@@ -243,7 +243,9 @@ def _look(doubt: reconcile.Doubt) -> None:
     with transaction() as session:
         found = reconcile.match(doubt, listed, reconcile.known_sids(session, listed))
         looks = runtime.settings.uncertain_looks
-        reconcile.settle(session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now())
+        reconcile.settle(
+            session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now(), pace=clock.speed()
+        )
 
 
 def fetch_receipts() -> None:

@@ -186,12 +186,20 @@ def tell_staff(
 
 
 def notify(
-    session: Session, person: Staff, site_key: str, key: str, template: str, values: dict[str, str], *, now: datetime
+    session: Session,
+    person: Staff,
+    site_key: str,
+    key: str,
+    template: str,
+    values: dict[str, str],
+    *,
+    now: datetime,
+    by_call: bool = False,
 ) -> None:
     """One short text to a member of staff that is about no ticket; a phone that takes no texts is called instead."""
     assert person.phone
     assert person.phone_hash
-    by_call = not takes_texts(session, person)
+    by_call = by_call or not takes_texts(session, person)
     message = Message(
         key=key,
         site_key=site_key,

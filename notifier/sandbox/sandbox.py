@@ -15,7 +15,7 @@ from notifier.sandbox.acts import acts
 from notifier.sandbox.agenda import Agenda
 from notifier.sandbox.book import Book
 from notifier.sandbox.calls import Switchboard
-from notifier.sandbox.faults import Sky, Weather
+from notifier.sandbox.faults import Part, Sky, Weather
 from notifier.sandbox.numbering import e164
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.pages import pages
@@ -117,14 +117,9 @@ class Sandbox:
     def weather(self, weather: Weather | str) -> None:
         self.sky.weather = Weather(weather)
 
-    @property
-    def lookup_weather(self) -> Weather:
-        """What becomes of look-ups of numbers until it changes."""
-        return self.sky.over_lookup
-
-    @lookup_weather.setter
-    def lookup_weather(self, weather: Weather | str) -> None:
-        self.sky.over_lookup = Weather(weather)
+    def weather_over(self, part: Part | str, weather: Weather | str) -> None:
+        """What becomes of requests to one part of Twilio until it changes, while it is fair over all of it."""
+        self.sky.over[Part(part)] = Weather(weather)
 
     def fault(self, kind: Weather | str | int, times: int = 1, to: str | None = None) -> None:
         """Spoils the next `times` creations of a text or call, or of those to one number; a code refuses with it."""

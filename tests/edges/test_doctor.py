@@ -119,7 +119,7 @@ def test_a_number_whose_texts_go_elsewhere(examine, world):
 
 
 def test_lookup_that_does_not_answer_or_is_switched_off(examine, world):
-    world.sandbox.lookup_weather = "500"
+    world.sandbox.weather_over("lookup", "500")
     found = examine()
     assert found.bad == ["phone look-up"]
     assert "PHONE_LOOKUP=off" in found.said("phone look-up")

@@ -115,7 +115,7 @@ def test_who_agreed_to_nothing_is_no_ticket(clinic):
 
 @pytest.mark.parametrize("weather", ["500", "429", "dropped"])
 def test_while_lookup_is_away_the_first_text_waits_a_minute_and_then_leaves(clinic, clock, weather):
-    clinic.sandbox.lookup_weather = weather
+    clinic.sandbox.weather_over("lookup", weather)
     ivy = clinic.patient("Ivy")
     assert ivy.inbox == []
     clock.passes(seconds=59)
@@ -128,7 +128,7 @@ def test_while_lookup_is_away_the_first_text_waits_a_minute_and_then_leaves(clin
 
 
 def test_only_the_journeys_texts_wait_and_what_she_writes_is_answered_at_once(clinic):
-    clinic.sandbox.lookup_weather = "500"
+    clinic.sandbox.weather_over("lookup", "500")
     ivy = clinic.patient("Ivy")
     ivy.texts("FEVER")
     assert ivy.received("911") == 1
@@ -138,12 +138,12 @@ def test_only_the_journeys_texts_wait_and_what_she_writes_is_answered_at_once(cl
 def test_lookup_is_asked_again_a_few_times_and_then_no_more(clinic, clock, monkeypatch):
     monkeypatch.setattr(phone_lines, "AGAIN", (timedelta(0),) * 4)
     monkeypatch.setattr(phone_lines, "AWAY", timedelta(0))
-    clinic.sandbox.lookup_weather = "500"
+    clinic.sandbox.weather_over("lookup", "500")
     ivy = clinic.patient("Ivy")
     for _ in range(6):
         clinic.world.settle()
     assert (line(ivy.phone.number).tries, line(ivy.phone.number).waits) == (4, False)
-    clinic.sandbox.lookup_weather = "fair"
+    clinic.sandbox.weather_over("lookup", "fair")
     clock.passes(hours=5)
     assert asked(clinic, ivy.phone.number) == 0
     assert ivy.told("M01") == ["Mon 09:01"]
@@ -153,9 +153,9 @@ def test_what_lookup_tells_late_turns_what_is_still_to_come(clinic, clock, monke
     monkeypatch.setattr(phone_lines, "AGAIN", (timedelta(0),) * 4)
     monkeypatch.setattr(phone_lines, "AWAY", timedelta(0))
     monkeypatch.setattr(phone_lines, "HOLD", timedelta(0))
-    clinic.sandbox.lookup_weather = "500"
+    clinic.sandbox.weather_over("lookup", "500")
     bill = with_a_landline(clinic, welcomed=True)
-    clinic.sandbox.lookup_weather = "fair"
+    clinic.sandbox.weather_over("lookup", "fair")
     clinic.ordered(bill, "2026-11-29 15:00")
     clinic.verified(bill)
     clinic.delivery(bill, "2026-11-25 10:00", "2026-11-25 12:00")
@@ -256,7 +256,7 @@ def test_who_texts_us_has_no_landline_whatever_was_said(clinic):
 
 
 def test_two_workers_never_ask_about_one_number_at_once(clinic):
-    clinic.sandbox.lookup_weather = "500"
+    clinic.sandbox.weather_over("lookup", "500")
     clinic.patient("Ivy")
     with runtime.transaction() as session:
         row = session.scalars(select(PhoneLine).where(PhoneLine.waits)).first()
