@@ -118,8 +118,8 @@ def number_of(session: Session, ticket: Ticket) -> str | None:
 def call_through(session: Session, ticket: Ticket, staff: Staff, *, now: datetime) -> bool:
     """Ring this member of staff, who is then connected with whoever told us; the ticket is theirs if nobody has it.
 
-    False: their phone rings for this ticket already, or they talk. Raises Refused: a resolved ticket, no phone of theirs,
-    no number to call.
+    False: their phone rings for this ticket already, or they talk. Raises Refused: a resolved ticket, no phone of
+    theirs, no number to call.
     """
     if ticket.state is TicketState.RESOLVED:
         raise Refused(f"Ticket {ticket.number} is resolved; open a new one.")

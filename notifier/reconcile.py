@@ -246,7 +246,7 @@ def in_vain(session: Session, *, until: datetime) -> dict[Channel, int]:
         )
         .group_by(Message.channel)
     )
-    return {channel: many for channel, many in rows}
+    return dict(rows.all())
 
 
 def oldest_doubt(session: Session) -> datetime | None:
