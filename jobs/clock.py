@@ -78,6 +78,7 @@ def tick() -> None:
         told = receipts.waiting(session, real_now=clock.real())
         calls = calling.wants_a_look(session, now=now, real_now=clock.real())
         calls = calls or bool(voicemail.to_handle(session, real_now=clock.real(), limit=1))
+        calls = calls or bool(voicemail.without_words(session, real_now=clock.real(), limit=1))
         numbers = current().settings.looks_up_phones and phone_lines.waiting(
             session, now=now, real_now=clock.real(), pace=clock.speed()
         )

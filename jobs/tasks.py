@@ -34,6 +34,7 @@ from notifier import (
 from notifier.core.states import ImportState
 from notifier.core.vocabulary import Channel
 from notifier.enrolment import landlines
+from notifier.models import Recording
 from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, rehearsing, transaction
 from notifier.sending import backlog, receipts
@@ -425,7 +426,7 @@ def look_up_phones() -> None:
 @job
 def look_after_calls() -> None:
     """What was said and not confirmed is taken as heard; calls without an end are asked about; recordings fetched."""
-    each(_do, (take_as_heard, ask_about_calls, fetch_recordings))
+    each(_do, (take_as_heard, ask_about_calls, miss_words, fetch_recordings))
 
 
 def take_as_heard() -> None:
@@ -457,6 +458,20 @@ def _ask_about_call(endless: tuple[UUID, str]) -> None:
         attempt_id = calling.record_look(session, call_id, is_over, catalog=current().catalog, now=clock.now())
         if attempt_id and seen and is_over:
             reconcile.record_look(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
+
+
+def miss_words() -> None:
+    """Have a nurse listen to messages whose words should have come by now."""
+    with reading() as session:
+        late = voicemail.without_words(session, real_now=clock.real())
+    each(_miss_words, late)
+
+
+def _miss_words(recording_id: UUID) -> None:
+    with transaction() as session:
+        row = session.get_one(Recording, recording_id, with_for_update=True)
+        voicemail.no_words(session, row, catalog=current().catalog, now=clock.now())
+    ring("dispatch")
 
 
 def fetch_recordings() -> None:

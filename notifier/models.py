@@ -607,6 +607,12 @@ class Recording(Base):
             postgresql_where=text("forgotten_at IS NULL"),
             sqlite_where=text("forgotten_at IS NULL"),
         ),
+        Index(
+            "recording_without_words",
+            "words_by",
+            postgresql_where=text("words_by IS NOT NULL"),
+            sqlite_where=text("words_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = key()
@@ -618,6 +624,7 @@ class Recording(Base):
     seconds: Mapped[int] = mapped_column(default=0)
     sound: Mapped[bytes | None] = mapped_column(SealedBytes, deferred=True)
     words: Mapped[str | None] = mapped_column(Sealed)  # its transcription, which went through triage
+    words_by: Mapped[datetime | None] = mapped_column(Instant)  # real time, when a nurse is to listen if none came
     tries: Mapped[int] = mapped_column(default=0)
     look_at: Mapped[datetime] = mapped_column(Instant)  # real time, from when it is fetched, or forgotten, again
     fetched_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -1,4 +1,4 @@
-"""Phone lines: what kind each number is, and the channel that was chosen beside the one that a landline leaves."""
+"""Phone lines: what kind each number is, and the channel that was chosen beside it; messages that come without words."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,3 +30,11 @@ def upgrade() -> None:
         sqlite_where=sa.text("waits = 1"),
     )
     op.add_column("contact", sa.Column("chosen", sa.String(24), nullable=True))
+    op.add_column("recording", sa.Column("words_by", INSTANT, nullable=True))
+    op.create_index(
+        "recording_without_words",
+        "recording",
+        ["words_by"],
+        postgresql_where=sa.text("words_by IS NOT NULL"),
+        sqlite_where=sa.text("words_by IS NOT NULL"),
+    )
