@@ -160,6 +160,11 @@ def test_walter_lives_a_whole_therapy_by_voice(clinic, clock):
     calls = len(walter.heard)
     walter.lives("2027-01-20T20:00:00-05:00")
     assert len(walter.heard) == calls
+    automated = [said for said in walter.heard if "This is an automated call" in said]
+    assert len(automated) > 12
+    for said in automated:
+        assert said.index("hang up and call 911") < said.index("Are you the person"), said
+        assert "To stop these calls, press 8" in said, said
 
     told = [each for each in patient.messages if each.sent_at]
     assert {each.channel for each in told} == {Channel.VOICE}
