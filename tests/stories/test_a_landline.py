@@ -1,4 +1,4 @@
-"""Walter is 78 and has a landline and no mobile: a whole therapy by voice, from an enrolment that knew nothing of it."""
+"""Walter is 78 and has a landline and no mobile: a therapy by voice, from an enrolment that knew nothing of it."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
