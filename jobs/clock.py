@@ -15,10 +15,23 @@ from sqlalchemy.orm import Session
 
 from jobs import drain, tasks
 from jobs.queue import BULK, ring, waiting
-from notifier import calling, canary, clock, inbox, noticing, pages, paging, promises, sending, tickets, voicemail
+from notifier import (
+    calling,
+    canary,
+    clock,
+    inbox,
+    noticing,
+    pages,
+    paging,
+    phone_lines,
+    promises,
+    sending,
+    tickets,
+    voicemail,
+)
 from notifier.db import add_once
 from notifier.models import Leader
-from notifier.runtime import reading, transaction
+from notifier.runtime import current, reading, transaction
 from notifier.sending import receipts
 
 TICK = 1.0
@@ -65,14 +78,18 @@ def tick() -> None:
         told = receipts.waiting(session, real_now=clock.real())
         calls = calling.wants_a_look(session, now=now, real_now=clock.real())
         calls = calls or bool(voicemail.to_handle(session, real_now=clock.real(), limit=1))
+        calls = calls or bool(voicemail.without_words(session, real_now=clock.real(), limit=1))
+        numbers = current().settings.looks_up_phones and phone_lines.waiting(
+            session, now=now, real_now=clock.real(), pace=clock.speed()
+        )
     if told and not ring("settle_receipts", queue=BULK):
         tasks.settle_receipts()
     if (unread or climbing or urgent) and not ring("dispatch"):
         tasks.dispatch()
-    if bulk and waiting(BULK) == 0:
-        ring("drain_bulk", queue=BULK)
-    if calls and waiting(BULK) == 0:
-        ring("look_after_calls", queue=BULK)
+    wanted = {"look_up_phones": numbers, "drain_bulk": bulk, "look_after_calls": calls}  # numbers first: texts wait
+    if any(wanted.values()) and waiting(BULK) == 0:
+        for task in (task for task, is_wanted in wanted.items() if is_wanted):
+            ring(task, queue=BULK)
 
 
 def settle() -> bool:

@@ -14,7 +14,7 @@ from jobs import pacing
 from jobs.calls import Again, Calls, Ends
 from jobs.faults import NOT_NOW, JobFailed, each, where
 from jobs.queue import ring
-from notifier import clock, sending
+from notifier import clock, phone_lines, sending
 from notifier.journal import Raced
 from notifier.provider import Accepted, Order
 from notifier.runtime import current, reading, transaction
@@ -125,6 +125,7 @@ def _claim_all(session: Session, ids: Sequence[UUID], rooms: Mapping[str, float]
         lease=timedelta(seconds=settings.send_lease_seconds),
         rooms=rooms,
         calls_at_once=settings.calls_at_once,
+        line_hold=phone_lines.HOLD * clock.speed() if settings.looks_up_phones else timedelta(),
     )
     if settings.tmobile_daily_cap:
         quota.spend(session, _used(orders), now=clock.now())

@@ -23,6 +23,7 @@ from notifier import (
     noticing,
     pages,
     paging,
+    phone_lines,
     promises,
     reconcile,
     sending,
@@ -32,6 +33,8 @@ from notifier import (
 )
 from notifier.core.states import ImportState
 from notifier.core.vocabulary import Channel
+from notifier.enrolment import landlines
+from notifier.models import Recording
 from notifier.provider import Seen, Unreachable
 from notifier.runtime import current, reading, rehearsing, transaction
 from notifier.sending import backlog, receipts
@@ -241,7 +244,9 @@ def _look(doubt: reconcile.Doubt) -> None:
     with transaction() as session:
         found = reconcile.match(doubt, listed, reconcile.known_sids(session, listed))
         looks = runtime.settings.uncertain_looks
-        reconcile.settle(session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now())
+        reconcile.settle(
+            session, doubt, found, looks=looks, catalog=runtime.catalog, now=clock.now(), pace=clock.speed()
+        )
 
 
 def fetch_receipts() -> None:
@@ -390,13 +395,38 @@ def _work_on_file(run_id: UUID) -> None:
         import_runs.finish(session, run_id, now=clock.now())
 
 
+LOOKUP_SECONDS, LOOKUP_PAUSE = 2.0, 0.02  # a job asks so long, and leaves so much between two numbers
+
+
+@job
+def look_up_phones() -> None:
+    """Ask Twilio what kind of line new numbers are, one after the other; those who have a landline are called."""
+    end = time.monotonic() + LOOKUP_SECONDS
+    while current().settings.looks_up_phones and time.monotonic() < end:
+        with transaction() as session:
+            number = phone_lines.take(session, now=clock.now(), real_now=clock.real(), pace=clock.speed())
+        if number is None:
+            return
+        try:
+            kind = current().twilio.line_type(number.phone)  # no transaction is open here
+        except Unreachable as error:
+            log.warning("Twilio Lookup did not answer: %s", error)
+            with transaction() as session:
+                phone_lines.put_off(session, number, real_now=clock.real())
+            return
+        with transaction() as session:
+            landlines.learn(session, number.phone, kind, catalog=current().catalog, by="twilio", now=clock.now())
+            phone_lines.release(session, number.phone_hash, phone_lines.HOLD * clock.speed(), now=clock.now())
+        time.sleep(LOOKUP_PAUSE)
+
+
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 
 @job
 def look_after_calls() -> None:
     """What was said and not confirmed is taken as heard; calls without an end are asked about; recordings fetched."""
-    each(_do, (take_as_heard, ask_about_calls, fetch_recordings))
+    each(_do, (take_as_heard, ask_about_calls, miss_words, fetch_recordings))
 
 
 def take_as_heard() -> None:
@@ -428,6 +458,20 @@ def _ask_about_call(endless: tuple[UUID, str]) -> None:
         attempt_id = calling.record_look(session, call_id, is_over, catalog=current().catalog, now=clock.now())
         if attempt_id and seen and is_over:
             reconcile.record_look(session, attempt_id, seen, catalog=current().catalog, now=clock.now())
+
+
+def miss_words() -> None:
+    """Have a nurse listen to messages whose words should have come by now."""
+    with reading() as session:
+        late = voicemail.without_words(session, real_now=clock.real())
+    each(_miss_words, late)
+
+
+def _miss_words(recording_id: UUID) -> None:
+    with transaction() as session:
+        row = session.get_one(Recording, recording_id, with_for_update=True)
+        voicemail.no_words(session, row, catalog=current().catalog, now=clock.now())
+    ring("dispatch")
 
 
 def fetch_recordings() -> None:

@@ -17,6 +17,7 @@ from notifier.models import Site
 PATIENCE = timedelta(minutes=2)  # real: scaled by the pace of the clock
 A_DAY = timedelta(days=1)
 PAGE_AGAIN = timedelta(minutes=15)
+TEXTS_IN_VAIN, CALLS_IN_VAIN = "texts_in_vain", "calls_in_vain"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,10 @@ def _look(session: Session, now: datetime, pace: float) -> Iterator[Breach]:
 
 
 def tell_operations(session: Session, found: Sequence[Breach], *, now: datetime) -> None:
-    """Page whoever looks after the service; again each quarter of an hour, and at once when something new breaks."""
+    """Page whoever looks after the service; again each quarter of an hour, and at once when something new breaks.
+
+    By call while Twilio takes no texts.
+    """
     site = session.query(Site.key).order_by(Site.key).first()
     if not found or site is None:
         return
@@ -123,4 +127,5 @@ def tell_operations(session: Session, found: Sequence[Breach], *, now: datetime)
     values = {"number": str(len(found)), "others": ", ".join(breach.rule.replace("_", " ") for breach in found)}
     for person in roster.operations(session):
         key = f"operations:{rules}:{turn}:{person.id}"
-        pages.notify(session, person, site[0], key, "staff.operations", values, now=now)
+        by_call = any(breach.rule == TEXTS_IN_VAIN for breach in found)
+        pages.notify(session, person, site[0], key, "staff.operations", values, now=now, by_call=by_call)

@@ -12,7 +12,7 @@ from notifier import answering, inbox, journal, pages, paging, roster, tickets
 from notifier.catalog import Catalog
 from notifier.core import routing
 from notifier.core.business import quiet_span, within
-from notifier.core.states import InboundState, TicketState
+from notifier.core.states import InboundState, MessageState, TicketState
 from notifier.core.vocabulary import Channel, Role
 from notifier.db import add_once
 from notifier.errors import Refused
@@ -21,6 +21,8 @@ from notifier.models import Contact, Inbound, Message, Patient, PhoneCall, Site,
 MOST = 4  # people rung for one caller: more than a minute and a half is no answer
 TWILIO_ADDS = 5  # seconds, to every ring
 WEEK = timedelta(days=7)
+LONGEST = timedelta(minutes=15)  # a call whose end nobody tells stands in the way of no other for ever
+RINGS = (MessageState.PLANNED, MessageState.SENDING, MessageState.UNCERTAIN, MessageState.SENT)  # or is talked
 CONNECT_LIVES = timedelta(minutes=3)  # who asked for a call through us waits no longer beside the phone
 
 
@@ -116,7 +118,7 @@ def number_of(session: Session, ticket: Ticket) -> str | None:
 def call_through(session: Session, ticket: Ticket, staff: Staff, *, now: datetime) -> bool:
     """Ring this member of staff, who is then connected with whoever told us; the ticket is theirs if nobody has it.
 
-    False: their phone is on its way to ring for this ticket already. Raises Refused: a resolved ticket, no phone of
+    False: their phone rings for this ticket already, or they talk. Raises Refused: a resolved ticket, no phone of
     theirs, no number to call.
     """
     if ticket.state is TicketState.RESOLVED:
@@ -125,16 +127,11 @@ def call_through(session: Session, ticket: Ticket, staff: Staff, *, now: datetim
         raise Refused("We have no phone of yours to ring: call them yourself, or have your number added to the staff.")
     if number_of(session, ticket) is None:
         raise Refused("This ticket has no number that can be called: look for another one in the patient's record.")
-    last = select(Message.id).where(
-        Message.ticket_id == ticket.id,
-        Message.staff_id == staff.id,
-        Message.template == pages.CONNECT,
-        Message.created_at > now - timedelta(minutes=1),
-    )
-    if session.scalars(last).first() is not None:
+    session.execute(select(Ticket.id).where(Ticket.id == ticket.id).with_for_update())  # two clicks are one call
+    theirs = _calls_asked_for(session, ticket, staff)
+    if any(each.state in RINGS and each.created_at > now - LONGEST for each in theirs):
         return False
-    key = f"connect:{ticket.id}:{staff.id}:{int(now.timestamp()) // 60}"  # two clicks at once are one call
-    message = pages.to_staff(ticket, staff, key, pages.CONNECT, now)
+    message = pages.to_staff(ticket, staff, f"connect:{ticket.id}:{staff.id}:{len(theirs)}", pages.CONNECT, now)
     message.channel, message.not_after = Channel.VOICE, now + CONNECT_LIVES
     message.values = {"number": str(ticket.number)}
     _, new = add_once(session, message, Message.key)
@@ -142,6 +139,15 @@ def call_through(session: Session, ticket: Ticket, staff: Staff, *, now: datetim
         tickets.acknowledge(session, ticket, tickets.Actor(staff.name, staff.id), now=now, tell=False)  # they call now
         journal.note(session, ticket, "ticket.calling", now=now, by=staff.name)
     return new
+
+
+def _calls_asked_for(session: Session, ticket: Ticket, staff: Staff) -> Sequence[Message]:
+    """Every call through us that this member of staff asked for about a ticket."""
+    return session.scalars(
+        select(Message)
+        .where(Message.ticket_id == ticket.id, Message.staff_id == staff.id, Message.template == pages.CONNECT)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def take(session: Session, call: PhoneCall, staff: Staff, *, catalog: Catalog, now: datetime) -> bool:

@@ -39,6 +39,7 @@ class Settings:
     tmobile_daily_cap: int = 0  # segments a day from one sender, by the carrier's limit; 0: none
     canary_mode: str = "auto"  # whether the service tests itself: on, off, or auto: with Twilio itself
     canary_number: str = ""  # a number of our own that its texts and pages go to
+    phone_lookup: str = "on"  # whether Twilio is asked what kind of line a new number is: on, off
     calls_at_once: int = 0  # how many calls of ours may be under way at once; 0: as many as there are
 
     @classmethod
@@ -72,6 +73,7 @@ class Settings:
             tmobile_daily_cap=_whole(env, "TMOBILE_DAILY_CAP", wrong),
             canary_mode=env.get("CANARY_MODE") or "auto",
             canary_number=env.get("CANARY_NUMBER", "").strip(),
+            phone_lookup=env.get("PHONE_LOOKUP") or "on",
             calls_at_once=_whole(env, "CALLS_AT_ONCE", wrong),
         )
         wrong += settings.faults()
@@ -85,6 +87,11 @@ class Settings:
     def canary_sings(self) -> bool:
         """Whether an invented patient's FEVER goes the whole way every five minutes."""
         return self.canary_mode == "on" or (self.canary_mode == "auto" and self.twilio_api_base_url == TWILIO)
+
+    @property
+    def looks_up_phones(self) -> bool:
+        """Whether Twilio Lookup is asked about new numbers: each ask costs money."""
+        return self.phone_lookup == "on"
 
     def faults(self) -> list[str]:
         """What is wrong with the values given, one sentence each."""
@@ -119,6 +126,8 @@ class Settings:
             found.append("NOTIFIER_CATALOG is not a folder")
         if self.canary_mode not in ("auto", "on", "off"):
             found.append("CANARY_MODE must be auto, on or off")
+        if self.phone_lookup not in ("on", "off"):
+            found.append("PHONE_LOOKUP must be on or off")
         if self.canary_number and not re.fullmatch(r"\+[1-9]\d{6,14}", self.canary_number):
             found.append("CANARY_NUMBER must be a phone number such as +15035550199")
         if self.log_format not in ("json", "text"):

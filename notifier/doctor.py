@@ -43,7 +43,7 @@ def check(settings: Settings) -> list[Finding]:
     runtime.configure(settings)
     found = [_address(settings), *_database(settings), _redis(settings.redis_url), _account(settings)]
     if all(finding.ok for finding in found if finding.name in ("database", "schema", "keys")):
-        found += _pharmacy(settings)
+        found += _pharmacy(settings, has_twilio=found[-1].ok)
     return [*found, *_clocks(settings)]
 
 
@@ -132,11 +132,28 @@ def _account(settings: Settings) -> Finding:
     return Finding("Twilio", status == "active", f"the account is {status}", mend)
 
 
-def _pharmacy(settings: Settings) -> Iterator[Finding]:
+def _lookup(sites: Sequence[Site], settings: Settings) -> Iterator[Finding]:
+    """Whether we may ask what kind of line a number is; asked about our own, by the question that is free."""
+    if not settings.looks_up_phones:
+        said = "PHONE_LOOKUP is off: a landline is found when a text to it has failed"
+        yield Finding("phone look-up", True, said)
+    elif sites:
+        try:
+            answers = runtime.current().twilio.lookup_answers(sites[0].phone)
+            said = "answers; each new number costs one question" if answers else "refuses us"
+        except Unreachable as error:
+            answers, said = False, f"does not answer ({error})"
+        mend = "let this host reach lookups.twilio.com, and the key ask Lookup; or set PHONE_LOOKUP=off"
+        yield Finding("phone look-up", answers, said, f"{mend}. Until then each first text waits a minute")
+
+
+def _pharmacy(settings: Settings, *, has_twilio: bool) -> Iterator[Finding]:
     with runtime.reading() as session:
         sites = queries.sites(session)
         yield Finding("sites", bool(sites), f"{len(sites)} sites", "run `notifier apply pharmacy.toml`")
         yield from _numbers(sites, settings)
+        if has_twilio:
+            yield from _lookup(sites, settings)
         for site in sites:
             yield _on_call(session, site, clock.now())
             yield _ahead(session, site, clock.now())

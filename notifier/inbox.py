@@ -17,6 +17,7 @@ from notifier.core import routing, supplies, triage
 from notifier.core.states import MOVES, EventState, InboundState, PlanState, TicketState
 from notifier.core.vocabulary import CANARY, Channel, Consent, EventKind, Intent, Prompt, Role, Source, Urgency
 from notifier.db import add_once
+from notifier.enrolment import landlines
 from notifier.hearing import FOUND, ODD_COUNT, Told, contacts_of, hear
 from notifier.models import CareEvent, Contact, Inbound, Message, PhoneCall, Site, Staff, Ticket
 
@@ -149,6 +150,8 @@ def _attend(session: Session, inbound: Inbound, *, catalog: Catalog, now: dateti
     answering.answer(session, first, catalog=catalog, now=now, shared=len(people) > 1)
     for each in told:
         _act(session, each, catalog=catalog, now=now)
+    if readable and inbound.source is Source.SMS and any(who.chosen for who in people if who):
+        landlines.texted(session, inbound.sender, catalog=catalog, by=journal.SYSTEM, now=now)
     return _done(session, inbound, first, now=now)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from notifier.core import names
+from notifier.core.line_types import LineType
 from notifier.core.phone import Unreached
 from notifier.core.states import (
     EventState,
@@ -236,7 +237,8 @@ class Contact(Base):
     phone: Mapped[str] = mapped_column(Sealed)
     phone_hash: Mapped[str] = mapped_column(String(64))
     language: Mapped[str] = mapped_column(String(16))
-    channel: Mapped[Channel] = mapped_column(word(Channel))
+    channel: Mapped[Channel] = mapped_column(word(Channel))  # by which they are reached
+    chosen: Mapped[Channel | None] = mapped_column(word(Channel))  # what was asked for, where a landline is called
     receives: Mapped[list[str]] = mapped_column(JSON, default=list)  # topics, for caregivers
     sms_consent: Mapped[Consent] = mapped_column(word(Consent), default=Consent.UNKNOWN)
     voice_consent: Mapped[Consent] = mapped_column(word(Consent), default=Consent.UNKNOWN)
@@ -249,9 +251,37 @@ class Contact(Base):
         """The patient's own phone, not a caregiver's."""
         return self.relation == "self"
 
+    @property
+    def wish(self) -> Channel:
+        """By which channel they were to be reached, whatever their phone takes."""
+        return self.chosen or self.channel
+
     def consent(self, channel: Channel) -> Consent:
         """What this person agreed to, on this number, by this channel."""
         return self.sms_consent if channel is Channel.SMS else self.voice_consent
+
+
+class PhoneLine(Base):
+    """What kind of line a number is, whoever has it: a patient, a helper, a member of staff."""
+
+    __tablename__ = "phone_line"
+    __table_args__ = (
+        Index(
+            "phone_line_to_ask",
+            "wanted_at",
+            postgresql_where=text("waits"),
+            sqlite_where=text("waits = 1"),
+        ),
+    )
+
+    phone_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    phone: Mapped[str] = mapped_column(Sealed)
+    kind: Mapped[LineType] = mapped_column(word(LineType), default=LineType.UNKNOWN)
+    wanted_at: Mapped[datetime] = mapped_column(Instant)  # when somebody first had this number
+    asked_at: Mapped[datetime | None] = mapped_column(Instant)  # when we were told
+    waits: Mapped[bool] = mapped_column(default=True)  # Twilio is still to be asked
+    tries: Mapped[int] = mapped_column(default=0)  # how often it was: each costs money
+    look_at: Mapped[datetime | None] = mapped_column(Instant)  # real time, from when it may be asked (again)
 
 
 class ConsentRecord(Base):
@@ -577,6 +607,12 @@ class Recording(Base):
             postgresql_where=text("forgotten_at IS NULL"),
             sqlite_where=text("forgotten_at IS NULL"),
         ),
+        Index(
+            "recording_without_words",
+            "words_by",
+            postgresql_where=text("words_by IS NOT NULL"),
+            sqlite_where=text("words_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = key()
@@ -588,6 +624,7 @@ class Recording(Base):
     seconds: Mapped[int] = mapped_column(default=0)
     sound: Mapped[bytes | None] = mapped_column(SealedBytes, deferred=True)
     words: Mapped[str | None] = mapped_column(Sealed)  # its transcription, which went through triage
+    words_by: Mapped[datetime | None] = mapped_column(Instant)  # real time, when a nurse is to listen if none came
     tries: Mapped[int] = mapped_column(default=0)
     look_at: Mapped[datetime] = mapped_column(Instant)  # real time, from when it is fetched, or forgotten, again
     fetched_at: Mapped[datetime | None] = mapped_column(Instant)

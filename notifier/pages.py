@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from notifier import journal
+from notifier import journal, phone_lines
 from notifier.core import routing
 from notifier.core.states import MessageState, TicketState
 from notifier.core.vocabulary import Channel, Urgency
@@ -30,20 +30,22 @@ def page(
 ) -> None:
     """Page each of them in their own way: at once, and again by what they named if they do not answer."""
     for person in people:
-        for way in _ways(person, by):
+        for way in _ways(session, person, by):
             _plan(session, ticket, person, way, f"page:{ticket.id}:{occasion}:{person.id}:{way.by}", now=now)
     session.flush()
 
 
-def _ways(person: Staff, by: Channel) -> list[routing.Way]:
+def _ways(session: Session, person: Staff, by: Channel) -> list[routing.Way]:
     reach = [routing.Way(Channel(way["by"]), float(way["after"]), routing.Phone(way["phone"])) for way in person.reach]
-    return routing.ways(
-        by,
-        person.pages,
-        reach,
-        has_second=bool(person.second_phone),
-        takes_texts=person.texts_stopped_at is None,
-    )
+    no_texts = {phone for phone in routing.Phone if not takes_texts(session, person, phone)}
+    return routing.ways(by, person.pages, reach, has_second=bool(person.second_phone), no_texts=no_texts)
+
+
+def takes_texts(session: Session, person: Staff, phone: routing.Phone = routing.Phone.FIRST) -> bool:
+    """Whether pages by text can reach this phone of theirs: it sent no STOP, and is no landline."""
+    second = phone is routing.Phone.SECOND
+    hashed = person.second_phone_hash if second else person.phone_hash
+    return (second or person.texts_stopped_at is None) and phone_lines.kind_of(session, hashed).takes_texts
 
 
 def _plan(session: Session, ticket: Ticket, person: Staff, way: routing.Way, key: str, *, now: datetime) -> None:
@@ -184,12 +186,20 @@ def tell_staff(
 
 
 def notify(
-    session: Session, person: Staff, site_key: str, key: str, template: str, values: dict[str, str], *, now: datetime
+    session: Session,
+    person: Staff,
+    site_key: str,
+    key: str,
+    template: str,
+    values: dict[str, str],
+    *,
+    now: datetime,
+    by_call: bool = False,
 ) -> None:
-    """One short text to a member of staff that is about no ticket; a phone that sent STOP is called instead."""
+    """One short text to a member of staff that is about no ticket; a phone that takes no texts is called instead."""
     assert person.phone
     assert person.phone_hash
-    by_call = person.texts_stopped_at is not None
+    by_call = by_call or not takes_texts(session, person)
     message = Message(
         key=key,
         site_key=site_key,

@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import journal, tickets
+from notifier import journal, phone_lines, tickets
 from notifier.core.states import TicketState
 from notifier.core.vocabulary import CANARY, Pages, Role, Urgency
 from notifier.db import Base
 from notifier.errors import Invalid
 from notifier.models import Ladder, OnCallShift, Site, Staff, Ticket
 from notifier.pharmacy_file import Row, read
+from notifier.roster import LAST_RESORT
 from notifier.sealing import lookup
 
 _SITE_DEFAULTS: Row = {
@@ -127,6 +128,10 @@ def _staff(session: Session, wanted: Mapping[str, Row], by: str, now: datetime) 
             del facts["email"], facts["email_hash"]
         changes += _change(session, person, f"staff {key}", {"key": key, **facts}, by, now)
     session.flush()
+    for key, row in wanted.items():
+        if key != LAST_RESORT:  # which is called in any case
+            for phone in filter(None, (row["phone"], row.get("second_phone"))):
+                phone_lines.want(session, phone, now=now)
     return changes
 
 

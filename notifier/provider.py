@@ -20,6 +20,8 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from notifier.config import TWILIO, Settings
+from notifier.core import line_types
+from notifier.core.line_types import LineType
 from notifier.core.vocabulary import Channel
 
 CONNECT_SECONDS = 3.0
@@ -242,6 +244,31 @@ class Twilio:
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
         return [str(item.phone_number) for item in found]
+
+    def line_type(self, number: str) -> LineType:
+        """What kind of line a number is, by Twilio Lookup, which costs money. Raises Unreachable."""
+        try:
+            found = self.client.lookups.v2.phone_numbers(number).fetch(fields="line_type_intelligence")
+        except TwilioRestException as error:
+            if error.status == 404:
+                return LineType.UNKNOWN  # no number that Twilio knows
+            raise Unreachable(str(error.status)) from None
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+        told: Any = found.line_type_intelligence or {}  # the SDK calls it a text; it is an object
+        return line_types.of_twilio(told.get("type"))
+
+    def lookup_answers(self, number: str) -> bool:
+        """Whether Twilio Lookup lets us ask: the free question, whether a number can exist. Raises Unreachable."""
+        try:
+            self.client.lookups.v2.phone_numbers(number).fetch()
+        except TwilioRestException as error:
+            if error.status >= 500 or error.status == 429:
+                raise Unreachable(str(error.status)) from None
+            return bool(error.status == 404)
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+        return True
 
     def stop_ringing(self, sid: str) -> None:
         """Hang up on a call that still waits or rings; one that somebody has taken goes on. Raises Unreachable."""

@@ -28,6 +28,7 @@ NO_WORD = "the carrier has not told in 12 hours whether it arrived"
 CALL_LATE = timedelta(minutes=5)  # a call is over sooner than a text's receipt is missed
 INBOUND = "inbound"
 TRIES = 3
+BACK_OFF = timedelta(minutes=15)  # real, before the last try: an outage may last
 EARLY = datetime.min.replace(tzinfo=UTC)
 OVERLAP = timedelta(minutes=15)  # read again what lies this close before the mark: lists lag
 FIRST_LOOK = timedelta(days=3)
@@ -98,8 +99,12 @@ def settle(
     looks: Sequence[float] = LOOKS,
     catalog: Catalog,
     now: datetime,
+    pace: float = 1.0,
 ) -> None:
-    """Write down what Twilio's list said. Unseen at the last look: Twilio never had it, so it may go again."""
+    """Write down what Twilio's list said. Unseen at the last look: Twilio never had it, so it may go again.
+
+    The second time at once, the last time after a while, if there is so much time.
+    """
     attempt = session.get_one(Attempt, doubt.attempt_id, with_for_update=True)
     message = session.get_one(Message, attempt.message_id)
     if message.state is not MessageState.UNCERTAIN or message.attempt_id != attempt.id:
@@ -115,10 +120,12 @@ def settle(
         return
     attempt.ended_at = now
     mine = (Message.attempt_id == attempt.id,)
-    if now <= message.not_after and sending.tries(session, message, catalog.failures) < TRIES:
-        why = "Twilio never had it"
+    tried = sending.tries(session, message, catalog.failures)
+    if now <= message.not_after and tried < TRIES:
+        why, later = "Twilio never had it", now + BACK_OFF * pace
+        due_at = later if tried == TRIES - 1 and later <= message.not_after else now
         journal.advance(
-            session, message, MessageState.PLANNED, now=now, by="reconcile", why=why, only_if=mine, due_at=now
+            session, message, MessageState.PLANNED, now=now, by="reconcile", why=why, only_if=mine, due_at=due_at
         )
         return
     moved = journal.advance(
@@ -127,7 +134,7 @@ def settle(
         MessageState.EXPIRED,
         now=now,
         by="reconcile",
-        why="Twilio never had it, and its time passed",
+        why="Twilio never had it, " + ("tried often enough" if now <= message.not_after else "and its time passed"),
         only_if=mine,
         ended_at=now,
     )
@@ -218,6 +225,28 @@ def waiting_for_twilio(session: Session, *, until: datetime) -> datetime | None:
         .where(Message.state == MessageState.PLANNED, Message.due_at <= until, first.n == 1)
         .where(last.provider_sid.is_(None), last.error_code.is_(None), last.looked == 0)
     )
+
+
+def in_vain(session: Session, *, until: datetime) -> dict[Channel, int]:
+    """How many messages, by channel, were offered to Twilio twice or more and are still not taken: it has a bad day.
+
+    Of those due again `until` then.
+    """
+    rows = session.execute(
+        select(Message.channel, func.count())
+        .join(Attempt, Attempt.id == Message.attempt_id)
+        .where(
+            or_(
+                and_(Message.state == MessageState.PLANNED, Message.due_at <= until),
+                Message.state == MessageState.UNCERTAIN,
+            ),
+            Message.attempts >= 2,
+            Attempt.provider_sid.is_(None),
+            Attempt.error_code.is_(None),
+        )
+        .group_by(Message.channel)
+    )
+    return dict(rows.all())
 
 
 def oldest_doubt(session: Session) -> datetime | None:

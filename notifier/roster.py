@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import journal, pages
+from notifier import journal, pages, phone_lines
 from notifier.core import oncall
 from notifier.core.business import Calendar, quiet_span
 from notifier.core.gaps import AHEAD, Gap, gaps
@@ -121,7 +121,7 @@ def lint(session: Session, site: Site, now: datetime) -> Lint:
     )
     named = {shift.staff_id for shift in known if shift.ends_at is None or shift.ends_at > now}
     named |= {person.id for person in people.values() if person.key == LAST_RESORT}
-    doubts = list(_doubts(people[staff_id] for staff_id in named))
+    doubts = list(_doubts(session, (people[staff_id] for staff_id in named)))
     return Lint(found, doubts, list(_notes(known, any(person.key == LAST_RESORT for person in staff))))
 
 
@@ -137,7 +137,7 @@ def _notes(known: Sequence[Shift], has_last_resort: bool) -> Iterable[str]:
         yield "no answering service: give [last_resort] a phone, or the ladder ends with the supervisor"
 
 
-def _doubts(people: Iterable[Staff]) -> Iterable[Doubt]:
+def _doubts(session: Session, people: Iterable[Staff]) -> Iterable[Doubt]:
     for person in sorted(people, key=lambda each: each.key):
         if not person.active:
             yield Doubt(person, "no longer works here")
@@ -147,6 +147,8 @@ def _doubts(people: Iterable[Staff]) -> Iterable[Doubt]:
             yield Doubt(person, "texted STOP: pages come by call alone")
         elif person.phone_verified_at is None and person.key != LAST_RESORT:
             yield Doubt(person, "has a phone that has never answered us")
+        elif person.key != LAST_RESORT and not phone_lines.kind_of(session, person.phone_hash).takes_texts:
+            yield Doubt(person, "has a landline: pages come by call alone")
 
 
 def report(session: Session, site_key: str | None, now: datetime) -> Iterable[tuple[str, bool]]:

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, undefer
 
-from notifier import bridging, calling, inbox, journal
+from notifier import bridging, calling, inbox, journal, sealing, tickets
 from notifier.catalog import Catalog
 from notifier.core.phone import PERSON_WORD
-from notifier.core.states import InboundState
-from notifier.core.vocabulary import Source
+from notifier.core.states import InboundState, TicketState
+from notifier.core.vocabulary import Role, Source
 from notifier.db import add_once
 from notifier.errors import Missing
-from notifier.models import AuditEvent, PhoneCall, Recording, Ticket
+from notifier.hearing import UNREAD
+from notifier.models import AuditEvent, PhoneCall, Recording, Ticket, TicketLink
 
 PLAYED = "recording.played"
+LISTEN = "A voice message came without words: please listen to it."
+WORDS_TAKE = timedelta(minutes=5)  # real; Twilio writes down what was said well within
 WAITS = (timedelta(seconds=2), timedelta(seconds=20), timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2))
 
 
@@ -27,11 +30,15 @@ def left(
     sid: str,
     seconds: int,
     *,
+    in_words: bool,
     catalog: Catalog,
     now: datetime,
     real_now: datetime,
 ) -> Recording:
-    """A message was left on this call; told twice it is one. Who leaves one and pressed nothing asks for a person."""
+    """A message was left on this call; told twice it is one. Who leaves one and pressed nothing asks for a person.
+
+    `in_words`: Twilio is to write down what it says; what comes without words, a nurse listens to at once.
+    """
     if call.inbound_id is None:
         calling.tell(session, call, "voicemail", PERSON_WORD, catalog=catalog, now=now)
         bridging.nobody(session, call, catalog=catalog, now=now)  # they have hung up: nobody is rung any more
@@ -44,18 +51,63 @@ def left(
         recorded_at=now,
         seconds=seconds,
         look_at=real_now,
+        words_by=real_now + WORDS_TAKE if in_words else None,
     )
     row, new = add_once(session, row, Recording.provider_sid)
     if new and ticket is not None:
         journal.note(session, ticket, "ticket.voicemail", now=now, by=journal.SYSTEM, detail=f"{seconds} s")
     row.seconds = row.seconds or seconds
+    if new and not in_words:
+        no_words(session, row, catalog=catalog, now=now)
     return row
+
+
+def no_words(session: Session, recording: Recording, *, catalog: Catalog, now: datetime) -> None:
+    """No words come of this message, so nobody knows what it tells: a nurse listens, as to a text that we cannot read.
+
+    Where the call is a nurse's already, and urgent, she listens anyway.
+    """
+    recording.words_by = None
+    call = session.get_one(PhoneCall, recording.call_id)
+    ticket = session.get(Ticket, recording.ticket_id) if recording.ticket_id else None
+    if recording.words is not None or (ticket is not None and _is_heard(ticket)):
+        return
+    need = tickets.Need(
+        site_key=ticket.site_key if ticket else call.site_key,
+        subject=ticket.subject if ticket else _subject(call),
+        role=Role.NURSE,
+        urgency=UNREAD.urgency,
+        kinds=UNREAD.kinds,
+        source=Source.VOICE,
+        text=LISTEN,
+        patient_id=recording.patient_id,
+        contact_id=ticket.contact_id if ticket else None,
+        plan_id=ticket.plan_id if ticket else None,
+        sender=None if recording.patient_id else call.party,
+        linked_to=ticket.id if ticket else None,
+    )
+    nurses, _ = tickets.open_or_append(session, need, catalog=catalog, now=now)
+    recording.ticket_id = recording.ticket_id or nurses.id
+
+
+def _is_heard(ticket: Ticket) -> bool:
+    return ticket.role is Role.NURSE and ticket.urgency.is_red and ticket.state is not TicketState.RESOLVED
+
+
+def _subject(call: PhoneCall) -> str:
+    return f"patient:{call.patient_id}" if call.patient_id else f"sender:{sealing.lookup(call.party)}"
+
+
+def without_words(session: Session, *, real_now: datetime, limit: int = 50) -> Sequence[uuid.UUID]:
+    """Messages whose words should have come by now."""
+    late = select(Recording.id).where(Recording.words_by <= real_now)
+    return session.scalars(late.order_by(Recording.words_by).limit(limit)).all()
 
 
 def transcribed(session: Session, recording: Recording, words: str, *, now: datetime) -> uuid.UUID | None:
     """What was said, in words: read as any text would be. Returns the id of what now waits to be read."""
     call = session.get_one(PhoneCall, recording.call_id)
-    recording.words = words
+    recording.words, recording.words_by = words, None
     inbound, _ = inbox.receive(
         session,
         provider_sid=recording.provider_sid,
@@ -109,15 +161,18 @@ class Left:
     seconds: int
     fetched_at: datetime | None
     kept: bool  # there is sound to play
+    in_words: bool  # what it says stands in the thread
 
 
 def of_ticket(session: Session, ticket_id: uuid.UUID) -> list[Left]:
-    """The messages that were left for a ticket, oldest first, without their sound."""
+    """The messages that were left for a ticket or one that belongs to it, oldest first, without their sound."""
+    linked = select(TicketLink.other_id).where(TicketLink.ticket_id == ticket_id)
     rows = session.execute(
         select(
-            Recording.id, Recording.recorded_at, Recording.seconds, Recording.fetched_at, Recording.sound.is_not(None)
+            *(Recording.id, Recording.recorded_at, Recording.seconds, Recording.fetched_at),
+            *(Recording.sound.is_not(None), Recording.words.is_not(None)),
         )
-        .where(Recording.ticket_id == ticket_id)
+        .where(or_(Recording.ticket_id == ticket_id, Recording.ticket_id.in_(linked)))
         .order_by(Recording.recorded_at)
     )
     return [Left(*row) for row in rows]

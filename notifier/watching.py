@@ -6,15 +6,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import auditor, canary, handover, queries, roster
+from notifier import auditor, canary, handover, queries, reconcile, roster
 from notifier.auditor import Breach
 from notifier.config import Settings
+from notifier.core.vocabulary import Channel
 from notifier.db import add_once
 from notifier.errors import Refused
 from notifier.models import Mark, Site
 
 LOOKED = "shifts.looked"  # up to when it is known who came on call
 LONGEST = timedelta(hours=12)  # after a longer absence nobody wants to hear of shifts that began before
+SOME = 2  # messages that Twilio did not take, twice each: not one number's own bad luck
+LONGEST_BACK_OFF = timedelta(minutes=20)  # real
 LINT_AT = 9  # o'clock at the site
 
 
@@ -53,10 +56,19 @@ def lint(session: Session, site_key: str, *, now: datetime) -> None:
 def breaches(session: Session, settings: Settings, *, now: datetime, pace: float) -> list[Breach]:
     """Every rule that the service breaks now, its test of itself among them."""
     found = auditor.breaches(session, now, pace=pace)
+    found += _in_vain(session, now + LONGEST_BACK_OFF * pace)
     if settings.canary_sings:
         wrong = canary.missed(session, now, pace=pace) or _silent(session, settings)
         found += [Breach("canary", wrong, 0)] if wrong else []
     return found
+
+
+def _in_vain(session: Session, until: datetime) -> list[Breach]:
+    """Texts, or calls, that Twilio takes none of."""
+    tried = reconcile.in_vain(session, until=until)
+    names = {Channel.SMS: auditor.TEXTS_IN_VAIN, Channel.VOICE: auditor.CALLS_IN_VAIN}
+    said = "of them were offered to Twilio again and again, and it took none"
+    return [Breach(names[channel], said, many) for channel, many in tried.items() if many >= SOME]
 
 
 def _silent(session: Session, settings: Settings) -> str:

@@ -27,6 +27,7 @@ class Facts:
     consent: Consent | None = None
     zone: str = "UTC"
     held_until: datetime | None = None  # nothing that can wait is said to this patient before
+    line_by: datetime | None = None  # when we know at the latest whether this phone takes texts at all
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Leave:
 
 @dataclass(frozen=True)
 class Wait:
-    """It is night there."""
+    """It is night there, or not known yet what kind of phone it is."""
 
     until: datetime
 
@@ -62,6 +63,8 @@ def verdict(facts: Facts, now: datetime) -> Verdict:
         return TooLate()
     if why := unwanted(facts):
         return Drop(why)
+    if facts.line_by and now < facts.line_by <= facts.not_after:
+        return Wait(facts.line_by)
     if facts.any_hour or not facts.has_contact:
         return Leave()
     free = max(now, facts.held_until or now)

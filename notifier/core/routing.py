@@ -1,6 +1,6 @@
 """Who must act, how soon, and whom to wake: from a reading and the plan's facts to a route, a ladder and a person."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
@@ -206,19 +206,20 @@ class Way:
     phone: Phone = Phone.FIRST
 
 
-def ways(by: Channel, pages: Pages, reach: Sequence[Way] = (), *, has_second: bool, takes_texts: bool) -> list[Way]:
+def ways(
+    by: Channel, pages: Pages, reach: Sequence[Way] = (), *, has_second: bool, no_texts: Container[Phone] = ()
+) -> list[Way]:
     """How to page one person: a call stays a call; a text follows how the person wants to be reached.
 
-    `reach`: the person's own way; without one what `pages` says. A phone that sent STOP is called in place of texted.
+    `reach`: the person's own way; without one what `pages` says. `no_texts`: phones that sent STOP, or are landlines;
+    they are called in place of texted.
     """
     own = list(reach) or [Way(channel) for channel in BY_PAGES[pages]]
     if by is Channel.VOICE:
         calls = [way for way in own if way.by is Channel.VOICE] or [Way(Channel.VOICE)]
         own = [replace(way, after=way.after - calls[0].after) for way in calls]
     own = [way for way in own if way.phone is Phone.FIRST or has_second] or [Way(by)]
-    if not takes_texts:
-        own = [replace(way, by=Channel.VOICE) if way.phone is Phone.FIRST else way for way in own]
-    return list(dict.fromkeys(own))
+    return list(dict.fromkeys(replace(way, by=Channel.VOICE) if way.phone in no_texts else way for way in own))
 
 
 BY_PAGES = {

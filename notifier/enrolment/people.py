@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from notifier import journal
+from notifier import journal, phone_lines
 from notifier.catalog import Catalog
 from notifier.core.planning import SILENT
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent, Role, Urgency
 from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails, is_zone
+from notifier.enrolment.landlines import suit
 from notifier.enrolment.replanning import replan_all, welcome
 from notifier.enrolment.telling import tell
 from notifier.errors import Invalid
@@ -68,6 +69,7 @@ def enrol(session: Session, details: PatientDetails, *, catalog: Catalog, by: st
     journal.note(session, patient, "patient.enrolled", now=now, by=by)
     _consents(session, own, details.consents, by=by, now=now)
     _caregivers(session, patient, details.caregivers, by=by, now=now)
+    _know_lines(session, patient, catalog=catalog, by=by, now=now)
     welcome(session, patient, catalog=catalog, now=now, by=by)
     phones = {contact.phone_hash for contact in patient.contacts}
     _replan_sharers(session, patient, phones, catalog=catalog, now=now)
@@ -89,10 +91,11 @@ def amend(
             setattr(patient, name, changes[name])
             changed.append(name)
     own.name = patient.name
-    for name in ("language", "channel"):
-        if name in changes and changes[name] != getattr(own, name):
-            setattr(own, name, changes[name])
-            changed.append(name)
+    if "language" in changes and changes["language"] != own.language:
+        own.language = changes["language"]
+        changed.append("language")
+    if "channel" in changes and _choose(own, changes["channel"]):
+        changed.append("channel")
     if "phone" in changes and changes["phone"] != own.phone:
         if any(contact.phone_hash == lookup(changes["phone"]) for contact in patient.contacts):
             raise Invalid({"phone": "is a helper's number"})
@@ -108,11 +111,29 @@ def amend(
     if not changed:
         return False
     journal.note(session, patient, "patient.amended", now=now, by=by, detail=", ".join(changed))
+    if {"phone", "channel", "consents", "caregivers"} & set(changed):
+        _know_lines(session, patient, catalog=catalog, by=by, now=now)
     welcome(session, patient, catalog=catalog, now=now, by=by)
     replan_all(session, patient.plans, catalog=catalog, now=now, by=by)
     if "timezone" in changed:
         _another_zone(session, patient, catalog=catalog, by=by, now=now)
     return True
+
+
+def _choose(contact: Contact, channel: Channel) -> bool:
+    """Another way to be reached is asked for. False: it was before."""
+    if contact.wish is channel:
+        return False
+    contact.channel, contact.chosen = channel, None
+    return True
+
+
+def _know_lines(session: Session, patient: Patient, *, catalog: Catalog, by: str, now: datetime) -> None:
+    """Numbers that are new are asked about; whoever has a landline is called."""
+    for contact in patient.contacts:
+        if contact.active:
+            phone_lines.want(session, contact.phone, now=now)
+            suit(session, contact, catalog=catalog, by=by, now=now)
 
 
 def _another_zone(session: Session, patient: Patient, *, catalog: Catalog, by: str, now: datetime) -> None:
@@ -238,7 +259,6 @@ def _caregivers(
             "relation": details.relationship,
             "name": details.name,
             "language": details.language or patient.contact.language,
-            "channel": details.channel,
             "receives": [topic.value for topic in details.receives],
             "active": True,
         }
@@ -249,6 +269,7 @@ def _caregivers(
                 patient_id=patient.id,
                 phone=details.phone,
                 phone_hash=phone_hash,
+                channel=details.channel,
                 sms_consent=Consent.UNKNOWN,
                 voice_consent=Consent.UNKNOWN,
                 created_at=now,
@@ -262,6 +283,7 @@ def _caregivers(
             if getattr(contact, name) != value:
                 setattr(contact, name, value)
                 changed = True
+        changed |= _choose(contact, details.channel)
         changed |= _consents(session, contact, details.consents, by=by, now=now)
     for contact in patient.contacts:
         if contact.active and contact.phone_hash not in kept:

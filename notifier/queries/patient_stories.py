@@ -147,7 +147,7 @@ def story(session: Session, patient_id: UUID, *, limit: int = 300) -> Story:
         select(AuditEvent)
         .where(
             AuditEvent.patient_id == patient_id,
-            AuditEvent.subject_type.in_(("patient", "therapy_plan", "care_event")),
+            AuditEvent.subject_type.in_(("patient", "contact", "therapy_plan", "care_event")),
             AuditEvent.verb.not_in(VIEWED),
         )
         .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())

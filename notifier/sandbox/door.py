@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from flask import Blueprint, Response, g, jsonify, request
 
 from notifier.sandbox import numbering
-from notifier.sandbox.faults import Weather
+from notifier.sandbox.faults import Part, Weather
 from notifier.sandbox.paging import page
 from notifier.sandbox.records import new_sid
 from notifier.sandbox.refusals import Refusal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 STATUSES = {20003: 401, 20404: 404, 20409: 409, 20429: 429, 20500: 500, 20503: 503}
+LOOKUP = "/v2/PhoneNumbers/"
 ACCOUNT = "/2010-04-01/Accounts/<account>"
 
 
@@ -38,7 +39,7 @@ def rest_blueprint(name: str, sandbox: "Sandbox") -> Blueprint:
             raise Refusal(20404, request.path, 404)
         creates = request.method == "POST" and request.path.endswith(("/Messages.json", "/Calls.json"))
         to = numbering.e164(request.form.get("To", "")) if creates else None
-        met = sandbox.sky.over(creates=creates, to=to)
+        met = sandbox.sky.meets(creates=creates, to=to, part=_part(creates=creates))
         if not isinstance(met, Weather):
             raise Refusal(met, to or "", STATUSES.get(met, 400))
         g.weather = met
@@ -65,6 +66,13 @@ def rest_blueprint(name: str, sandbox: "Sandbox") -> Blueprint:
         return _refuse(refusal)
 
     return bp
+
+
+def _part(*, creates: bool) -> Part | None:
+    """The part of Twilio that this request is for, if it has weather of its own."""
+    if request.path.startswith(LOOKUP):
+        return Part.LOOKUP
+    return Part.TEXTS if creates and request.path.endswith("/Messages.json") else None
 
 
 def listed(name: str, rows: Sequence[R], show: Callable[[R], Json]) -> Response:

@@ -30,6 +30,13 @@ class Weather(StrEnum):
         return self in (Weather.GHOST, Weather.ANSWER_LOST, Weather.DROPPED_AFTER, Weather.SLOW, Weather.HALF)
 
 
+class Part(StrEnum):
+    """A part of Twilio that may have a bad day while the others have a good one."""
+
+    TEXTS = "texts"  # to be sent; their lists can be read
+    LOOKUP = "lookup"
+
+
 @dataclass
 class Fault:
     """Something that will spoil `times` creations, of anything or of what goes `to` one number.
@@ -47,6 +54,7 @@ class Sky:
 
     def __init__(self) -> None:
         self.weather = Weather.FAIR
+        self.over = dict.fromkeys(Part, Weather.FAIR)  # parts of Twilio that have bad days of their own
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
@@ -59,9 +67,10 @@ class Sky:
         """Fair weather, and nothing more to come."""
         with self._lock:
             self.weather = Weather.FAIR
+            self.over = dict.fromkeys(Part, Weather.FAIR)
             self._faults.clear()
 
-    def over(self, *, creates: bool, to: str | None) -> Weather | int:
+    def meets(self, *, creates: bool, to: str | None, part: Part | None = None) -> Weather | int:
         """What this request meets; a fault that strikes is used up."""
         with self._lock:
             if creates:
@@ -70,4 +79,4 @@ class Sky:
                         fault.times -= 1
                         self._faults = [one for one in self._faults if one.times > 0]
                         return fault.kind
-            return self.weather
+            return self.over[part] if part and self.weather is Weather.FAIR else self.weather

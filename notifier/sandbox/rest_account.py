@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from notifier import clock
 from notifier.sandbox import numbering, resources
-from notifier.sandbox.door import ACCOUNT, listed, rest_blueprint
+from notifier.sandbox.door import ACCOUNT, LOOKUP, listed, rest_blueprint
 from notifier.sandbox.numbers import SETTINGS
 from notifier.sandbox.paging import within
 from notifier.sandbox.records import Mode, Number, Recording
@@ -111,7 +111,7 @@ def account_and_numbers(sandbox: "Sandbox") -> Blueprint:
         meta = {"key": "phone_numbers", "page": 0, "page_size": len(shown) or 1, "next_page_url": None}
         return jsonify(phone_numbers=shown, meta=meta)
 
-    @bp.get("/v2/PhoneNumbers/<number>")
+    @bp.get(LOOKUP + "<number>")
     def look_up(number: str) -> Response:
         known = numbering.e164(number)
         if known is None:
@@ -125,6 +125,8 @@ def account_and_numbers(sandbox: "Sandbox") -> Blueprint:
             "error_code": None,
         }
         wanted = "line_type_intelligence" in request.args.get("Fields", "")
+        if wanted:
+            sandbox.looked_up.append(known)
         return jsonify(
             calling_country_code="1",
             country_code="US",

@@ -15,7 +15,7 @@ from notifier.sandbox.acts import acts
 from notifier.sandbox.agenda import Agenda
 from notifier.sandbox.book import Book
 from notifier.sandbox.calls import Switchboard
-from notifier.sandbox.faults import Sky, Weather
+from notifier.sandbox.faults import Part, Sky, Weather
 from notifier.sandbox.numbering import e164
 from notifier.sandbox.numbers import Numbers
 from notifier.sandbox.pages import pages
@@ -57,6 +57,7 @@ class Sandbox:
         self.slowness = 2.0
         self.in_flight: set[int] = set()  # the threads that answer the REST API now
         self.stopping = threading.Event()
+        self.looked_up: list[str] = []  # numbers of which the kind of line was asked: each cost money
         self.sky = Sky()
         self.book = Book(Path(state_file) if state_file else None)
         self.agenda = Agenda()
@@ -115,6 +116,10 @@ class Sandbox:
     @weather.setter
     def weather(self, weather: Weather | str) -> None:
         self.sky.weather = Weather(weather)
+
+    def weather_over(self, part: Part | str, weather: Weather | str) -> None:
+        """What becomes of requests to one part of Twilio until it changes, while it is fair over all of it."""
+        self.sky.over[Part(part)] = Weather(weather)
 
     def fault(self, kind: Weather | str | int, times: int = 1, to: str | None = None) -> None:
         """Spoils the next `times` creations of a text or call, or of those to one number; a code refuses with it."""

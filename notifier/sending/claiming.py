@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from notifier import call_limit, journal, saying
+from notifier import call_limit, journal, phone_lines, saying
 from notifier.catalog import Catalog
 from notifier.core import leaving, wording
 from notifier.core.leaving import Drop, Facts, Leave, TooLate, Wait
 from notifier.core.states import MessageState, TicketState
 from notifier.core.vocabulary import Channel
-from notifier.models import Attempt, Contact, Message, Patient, Site, TherapyPlan, Ticket
+from notifier.models import Attempt, Contact, Message, Patient, PhoneLine, Site, TherapyPlan, Ticket
 from notifier.provider import Order
 from notifier.sending.lanes import PLANNED, Lane, in_lane, sender_of
 from notifier.sending.ways import when_it_mattered
@@ -65,11 +65,13 @@ def claim_all(
     lease: timedelta = LEASE,
     rooms: Mapping[str, float] | None = None,
     calls_at_once: int = 0,
+    line_hold: timedelta = timedelta(),
 ) -> list[Order]:
     """Take the due messages among these. What is not wanted (any more) is cancelled, too late or put off.
 
     `rooms`: so many segments (calls) of a lane may leave now, of one that is not named any number; those beyond stay,
-    but a lane's first leaves however long it is.
+    but a lane's first leaves however long it is. `line_hold`: so long a journey's texts wait to hear what kind of phone
+    a new number is.
     """
     if not ids:
         return []
@@ -77,7 +79,7 @@ def claim_all(
     claims, left, used = _Claims(), dict(rooms or {}), Counter[str]()
     lines = call_limit.Lines(session, calls_at_once, real_now)
     for row in _read(session, ids, now):
-        match leaving.verdict(_facts(row, sites[row.site_key], catalog), now):
+        match leaving.verdict(_facts(row, sites[row.site_key], catalog, line_hold), now):
             case Drop(why):
                 claims.dropped[why].append(row.id)
             case Wait(until):
@@ -117,11 +119,13 @@ def _read(session: Session, ids: Sequence[uuid.UUID], now: datetime) -> Sequence
             Patient.held_until,
             TherapyPlan.state.label("plan"),
             Ticket.state.label("ticket"),
+            PhoneLine.wanted_at,
         )
         .outerjoin(Contact, Contact.id == Message.contact_id)
         .outerjoin(Patient, Patient.id == Contact.patient_id)
         .outerjoin(TherapyPlan, TherapyPlan.id == Message.plan_id)
         .outerjoin(Ticket, Ticket.id == Message.ticket_id)
+        .outerjoin(PhoneLine, (PhoneLine.phone_hash == Message.to_hash) & PhoneLine.waits)
         .where(Message.id.in_(ids), PLANNED, Message.due_at <= now)
         .with_for_update(of=Message)
     ).all()
@@ -129,7 +133,8 @@ def _read(session: Session, ids: Sequence[uuid.UUID], now: datetime) -> Sequence
     return sorted(rows, key=lambda row: place[row.id])
 
 
-def _facts(row: Row[Any], site: Site, catalog: Catalog) -> Facts:
+def _facts(row: Row[Any], site: Site, catalog: Catalog, line_hold: timedelta) -> Facts:
+    asked = bool(row.step) and row.channel is Channel.SMS and row.wanted_at is not None
     return Facts(
         template=row.template,
         is_step=bool(row.step),
@@ -145,6 +150,7 @@ def _facts(row: Row[Any], site: Site, catalog: Catalog) -> Facts:
         consent=row.sms_consent if row.channel is Channel.SMS else row.voice_consent,
         zone=row.timezone or "UTC",
         held_until=row.held_until,
+        line_by=phone_lines.awaited_until(row.wanted_at, line_hold) if asked else None,
     )
 
 

@@ -15,10 +15,11 @@ from notifier.core.failures import Failure, Failures, Rule
 from notifier.core.phone import WHY, Unreached
 from notifier.core.states import MessageState
 from notifier.core.vocabulary import Channel, Consent
+from notifier.enrolment import landlines
 from notifier.models import Attempt, Message
 from notifier.provider import Accepted, Outcome, Rejected, Unavailable, Uncertain
 from notifier.sending import stops
-from notifier.sending.ways import tell_of_number, when_it_mattered
+from notifier.sending.ways import by_call, tell_of_number, when_it_mattered
 
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60), timedelta(minutes=5))
 URGENT_BACKOFF = timedelta(seconds=20)
@@ -189,6 +190,10 @@ def not_delivered(
         )
     if message.staff and message.template in pages.STOPPABLE:
         pages.failed(session, message, opted_out=rule.failure is Failure.OPTED_OUT, now=now)
+    if rule.failure is Failure.LANDLINE:
+        is_landline = landlines.refused(session, message.to, code, catalog=catalog, by="twilio", now=now)
+        if is_landline and message.step:
+            by_call(session, message, catalog=catalog, now=now)
     if rule.failure is Failure.INVALID:
         tell_of_number(session, message, reason, catalog=catalog, now=now)
     when_it_mattered(session, message, reason, catalog=catalog, now=now, may_call=rule.voice)

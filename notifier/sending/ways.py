@@ -25,16 +25,26 @@ def when_it_mattered(
     contact = message.contact
     if not message.matters or contact is None:
         return
+    if may_call and by_call(session, message, catalog=catalog, now=now):
+        return
     if now < message.not_after:
-        if may_call and message.channel is Channel.SMS and _may(contact, Channel.VOICE, message, catalog):
-            _plant(session, message, contact, Channel.VOICE, key=f"{FALLBACK}{message.id}", now=now)
-            return
         origin = _origin(session, message)
         for caregiver, channel in _caregivers(session, origin, contact, catalog):
             key = f"{FALLBACK}{origin.id}:{caregiver.id}"
             if _plant(session, message, caregiver, channel, key=key, now=now):
                 return
     unreachable(session, message, contact, reason, catalog=catalog, now=now)
+
+
+def by_call(session: Session, message: Message, *, catalog: Catalog, now: datetime) -> bool:
+    """A call takes a text's place, where calls were agreed to and there is time. False: it does not."""
+    contact = message.contact
+    if contact is None or now >= message.not_after or message.channel is not Channel.SMS:
+        return False
+    if not _may(contact, Channel.VOICE, message, catalog):
+        return False
+    _plant(session, message, contact, Channel.VOICE, key=f"{FALLBACK}{message.id}", now=now)
+    return True
 
 
 def unreachable(
@@ -124,7 +134,7 @@ def _plant(session: Session, message: Message, contact: Contact, channel: Channe
         values=message.values,
         prompt=message.prompt,
         question=message.question,
-        matters=True,
+        matters=message.matters,
         urgent=message.urgent,
         any_hour=message.any_hour,
         due_at=now,

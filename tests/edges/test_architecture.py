@@ -13,7 +13,7 @@ VERBS = (
     *("enrolment", "sending", "inbox", "hearing", "answering", "tickets", "paging", "paging_answers"),
     *("reconcile", "importing", "import_runs", "pharmacy", "roster", "pages", "promises", "handling", "handover"),
     *("auditor", "canary", "watching", "phone_check", "presence", "rehearsal", "second_step"),
-    *("calling", "bridging", "voicemail", "reached", "call_limit"),
+    *("calling", "bridging", "voicemail", "reached", "call_limit", "phone_lines"),
 )
 
 

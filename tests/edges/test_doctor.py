@@ -57,8 +57,8 @@ def test_all_is_well_and_no_secret_is_told(examine, clinic):
     assert found.bad == []
     assert found.status == 0
     assert list(found.findings) == [
-        *("settings", "database", "schema", "keys", "Redis", "Twilio", "sites", OUR_NUMBER, "on call, newyork"),
-        *("rota of 30 days, newyork", "clock"),
+        *("settings", "database", "schema", "keys", "Redis", "Twilio", "sites", OUR_NUMBER, "phone look-up"),
+        *("on call, newyork", "rota of 30 days, newyork", "clock"),
     ]
     for secret in (TOKEN, KEY, "k" * 32, "Ada", "Loveday", ada.phone.number):
         assert secret not in found.text
@@ -116,6 +116,17 @@ def test_a_number_whose_texts_go_elsewhere(examine, world):
     assert f"set {world.url}/twilio/sms" in found.said(OUR_NUMBER)
     client.incoming_phone_numbers(number.sid).update(sms_url=f"{world.url}/twilio/sms")
     assert examine().bad == []
+
+
+def test_lookup_that_does_not_answer_or_is_switched_off(examine, world):
+    world.sandbox.weather_over("lookup", "500")
+    found = examine()
+    assert found.bad == ["phone look-up"]
+    assert "PHONE_LOOKUP=off" in found.said("phone look-up")
+    found = examine(PHONE_LOOKUP="off")
+    assert found.bad == []
+    assert "a landline is found when a text to it has failed" in found.said("phone look-up")
+    assert world.sandbox.looked_up == []  # the doctor asks nothing that costs money
 
 
 def test_a_role_with_nobody_to_page(examine, clinic):

@@ -1,12 +1,15 @@
-"""Walter is 78 and has a landline, no mobile, and does not text: a whole therapy by voice, from the first yes on."""
+"""Walter is 78 and has a landline and no mobile: a therapy by voice, from an enrolment that knew nothing of it."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from notifier.core.states import EventState, MessageState, TicketState
+from notifier import enrolment
+from notifier.core.states import EventState, MessageState, PlanState, TicketState
 from notifier.core.vocabulary import Channel, Role, Urgency
+from notifier.details import ConsentDetails
 from tests.clinic import OUR_NUMBER
 
+HIS = "+12125552078"
 # What Walter presses when he hears this, once he has said that it is he.
 ANSWERS = {
     "Your delivery is set for": "1",
@@ -26,8 +29,9 @@ class Walter:
 
     def __init__(self, clinic, clock, answers: Mapping[str, str] = ANSWERS):
         self.clinic, self.clock, self.answers = clinic, clock, dict(answers)
-        self.person = clinic.patient("Walter", channel="voice", zone="America/New_York")
-        self.clinic.sandbox.phone(self.person.phone.number).mode = "landline"
+        clinic.sandbox.phone(HIS).mode = "landline"
+        both = tuple(ConsentDetails(channel, "intake form v3", clinic.now) for channel in Channel)
+        self.person = clinic.patient("Walter", phone=HIS, consents=both)  # nobody asked what kind of phone it is
         self.heard: list[str] = []
 
     @property
@@ -72,6 +76,8 @@ class Walter:
 def test_walter_lives_a_whole_therapy_by_voice(clinic, clock):
     walter = Walter(clinic, clock)
     patient = walter.person
+    assert (clinic.contact(patient).channel, clinic.contact(patient).wish) == (Channel.VOICE, Channel.SMS)
+    assert patient.phone.ringing  # the first word, which anybody else would have read
     walter.takes_the_call()
     assert walter.was_told("You said yes to our calls") == 1
     clinic.ordered(patient, "2026-11-26 10:00", ends_on=date(2026, 12, 9), doses_per_day=1, storage="room")
@@ -140,6 +146,25 @@ def test_walter_lives_a_whole_therapy_by_voice(clinic, clock):
     walter.is_looked_after()
     walter.lives("2026-12-10T20:00:00-05:00")
     assert walter.was_told("How are you today") >= 1
+
+    # The therapy is over: when the gear is fetched, how he is, how we did. Then the phone is silent.
+    walter.answers["We will pick up your gear"] = "1"
+    walter.lives("2026-12-11T09:00:00-05:00")
+    clinic.event(patient, "pickup", "2026-12-14 10:00", "2026-12-14 12:00")
+    clinic.does(enrolment.end, patient.plan, "the last dose is given")
+    walter.lives("2026-12-20T20:00:00-05:00")
+    assert patient.plan.state is PlanState.ENDED
+    assert walter.was_told("We will pick up your gear Monday, December 14") == 1
+    assert walter.was_told("How are you since your last visit") == 1
+    assert walter.was_told("How did we do?") == 1
+    calls = len(walter.heard)
+    walter.lives("2027-01-20T20:00:00-05:00")
+    assert len(walter.heard) == calls
+    automated = [said for said in walter.heard if "This is an automated call" in said]
+    assert len(automated) > 12
+    for said in automated:
+        assert said.index("hang up and call 911") < said.index("Are you the person"), said
+        assert "To stop these calls, press 8" in said, said
 
     told = [each for each in patient.messages if each.sent_at]
     assert {each.channel for each in told} == {Channel.VOICE}

@@ -29,6 +29,19 @@ def test_a_page_says_number_urgency_and_team_and_nothing_about_the_patient(clini
     assert heard(clinic.nia).count("To take it, press 1") == 2
 
 
+def test_thirty_times_nine_end_a_page_kindly_and_take_nothing(clinic, clock, ivy):
+    clinic.nia.answers()
+    for _ in range(30):
+        if clinic.nia.phone.call:
+            clinic.nia.phone.press("9")
+    clinic.world.settle()
+    assert clinic.nia.phone.call is None
+    assert heard(clinic.nia).count("To take it, press 1") == 10
+    assert ivy.ticket.state is TicketState.OPEN
+    clock.passes(minutes=5)
+    assert clinic.bo.is_paged  # and the ladder goes on
+
+
 def test_one_takes_it_and_one_more_connects_the_patient_who_sees_the_pharmacys_number(clinic, ivy):
     clinic.nia.answers("1")
     assert ivy.ticket.owner == "Nia Nurse"

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, field_validator
 
-from notifier import enrolment, models, queries
+from notifier import enrolment, models, phone_lines, queries
+from notifier.core.line_types import LineType
 from notifier.core.vocabulary import Channel, Consent, Scope, Topic
 from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails
 from notifier.errors import Invalid
@@ -18,6 +19,7 @@ from webhooks.api.same import must_equal
 TAG = "Patients"
 Relationship = Annotated[Name, StringConstraints(max_length=40)]
 Consents = Mapping[UUID, Sequence[models.ConsentRecord]]
+Lines = Mapping[str, models.PhoneLine]
 PostalCode = Annotated[Name, StringConstraints(max_length=20)]
 
 
@@ -137,20 +139,28 @@ class Consented(Told):
     at: Instant
 
 
-class Caregiver(Told):
+class Reached(Told):
+    """How somebody is reached."""
+
+    phone: str
+    language: str
+    channel: Channel = Field(description="by which they are reached: `voice` for a landline, whatever was asked for")
+    asked_channel: Channel = Field(description="the channel that was asked for")
+    line_type: LineType = Field(description="what kind of line the phone is, as Twilio or its carrier told us")
+    line_asked_at: Instant | None
+
+
+class Caregiver(Reached):
     """A person who helps."""
 
     id: UUID
     name: str
     relationship: str
-    phone: str
-    language: str
-    channel: Channel
     receives: list[Topic]
     consents: list[Consented]
 
 
-class Patient(Told):
+class Patient(Reached):
     """A person on home infusion, as the records stand."""
 
     id: UUID
@@ -158,10 +168,7 @@ class Patient(Told):
     site: str
     given_name: str
     family_name: str
-    phone: str
-    language: str
     timezone: str
-    channel: Channel
     consents: list[Consented] = Field(description="every word, the oldest first: the last of a channel rules")
     caregivers: list[Caregiver]
     postal_code: str | None
@@ -202,7 +209,7 @@ def enrol(ask: Ask, body: NewPatient) -> Answer:
     standing = enrolment.find_patient(ask.session, body.site, body.external_id)
     if standing is not None:
         told = _read(ask, [standing])[0]
-        must_equal(told, _with_defaults(body, standing.site))
+        must_equal(_as_asked(told), _with_defaults(body, standing.site))
         return Answer(told, 200)
     patient = enrolment.enrol(ask.session, body.details(), **ask.doing)
     return Answer(_read(ask, [patient])[0], 201)
@@ -230,6 +237,12 @@ def _check_people(ask: Ask, phone: str, language: str | None, caregivers: Sequen
         phones.add(caregiver.phone)
     if wrong:
         raise Invalid(wrong)
+
+
+def _as_asked(told: Patient) -> Patient:
+    """With the channels that were asked for, where landlines made them others."""
+    caregivers = [one.model_copy(update={"channel": one.asked_channel}) for one in told.caregivers]
+    return told.model_copy(update={"channel": told.asked_channel, "caregivers": caregivers})
 
 
 def _with_defaults(body: NewPatient, site: models.Site) -> dict[str, Any]:
@@ -267,31 +280,40 @@ def get(ask: Ask, patient_id: UUID) -> Patient:
 def _read(ask: Ask, rows: Sequence[models.Patient]) -> list[Patient]:
     ask.session.flush()
     consents = queries.consents_of(ask.session, [row.id for row in rows])
-    return [_told(row, consents) for row in rows]
+    lines = phone_lines.known(ask.session, {contact.phone_hash for row in rows for contact in row.contacts})
+    return [_told(row, consents, lines) for row in rows]
 
 
-def _told(row: models.Patient, consents: Consents) -> Patient:
+def _told(row: models.Patient, consents: Consents, lines: Lines) -> Patient:
     same = "id external_id given_name family_name timezone postal_code welcomed created_at"
     own = row.contact
     return Patient(
         **{name: getattr(row, name) for name in same.split()},
+        **_reached(own, lines),
         site=row.site_key,
-        phone=own.phone,
-        language=own.language,
-        channel=own.channel,
         consents=_words(own, consents),
-        caregivers=[_caregiver(one, consents) for one in row.contacts if one.active and not one.is_patient],
+        caregivers=[_caregiver(one, consents, lines) for one in row.contacts if one.active and not one.is_patient],
     )
 
 
-def _caregiver(row: models.Contact, consents: Consents) -> Caregiver:
+def _reached(row: models.Contact, lines: Lines) -> dict[str, Any]:
+    line = lines.get(row.phone_hash)
+    return {
+        "phone": row.phone,
+        "language": row.language,
+        "channel": row.channel,
+        "asked_channel": row.wish,
+        "line_type": line.kind if line else LineType.UNKNOWN,
+        "line_asked_at": line.asked_at if line else None,
+    }
+
+
+def _caregiver(row: models.Contact, consents: Consents, lines: Lines) -> Caregiver:
     return Caregiver(
+        **_reached(row, lines),
         id=row.id,
         name=row.name,
         relationship=row.relation,
-        phone=row.phone,
-        language=row.language,
-        channel=row.channel,
         receives=[Topic(topic) for topic in row.receives],
         consents=_words(row, consents),
     )

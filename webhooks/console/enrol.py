@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs import queue
-from notifier import clock, enrolment, queries, runtime
+from notifier import clock, enrolment, phone_lines, queries, runtime
 from notifier.access import Right
 from notifier.core.vocabulary import Channel, Consent, Topic
 from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails
@@ -105,6 +105,9 @@ def _details(session: Session, fields: Fields, sites: dict[str, Site], now: date
         consents=_consents(fields, "", now),
         caregivers=_caregiver(fields, phone, now),
     )
+    _tidy_channel(session, fields, "", phone)
+    for helper in details.caregivers:
+        _tidy_channel(session, fields, "helper_", helper.phone)
     if not details.consents:
         fields.tidy["consents"] = _("Without consent nothing is sent.")
     return details
@@ -117,6 +120,12 @@ def _warn_of_sharing(session: Session, fields: Fields, phone: str) -> None:
         fields.faults["shared"] = _(
             "%(count)s others have this phone. Tick this if it is right: a wrong number tells a stranger.", count=others
         )
+
+
+def _tidy_channel(session: Session, fields: Fields, prefix: str, phone: str) -> None:
+    """A number that we know to be a landline is called: the form says so while it is filled in."""
+    if phone and not phone_lines.kind_of(session, lookup(phone)).takes_texts:
+        fields.tidy[f"{prefix}channel"] = Channel.VOICE.value
 
 
 def _language(fields: Fields, name: str) -> str:
@@ -241,7 +250,7 @@ def _as_details(contact: Contact) -> CaregiverDetails:
         relationship=contact.relation,
         phone=contact.phone,
         language=contact.language,
-        channel=contact.channel,
+        channel=contact.wish,
         receives=tuple(Topic(topic) for topic in contact.receives),
     )
 

@@ -11,7 +11,7 @@ import phonenumbers
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from notifier import access, clock, queries, rehearsal, runtime
+from notifier import access, clock, phone_lines, queries, rehearsal, runtime
 from notifier.catalog import Catalog
 from notifier.core.states import EventState, MessageState
 from notifier.core.vocabulary import EventKind
@@ -146,6 +146,7 @@ def patient(patient_id: UUID) -> ResponseReturnValue:
             sharers=queries.sharers(session, row),
             unresolved=[ticket for ticket in story.tickets if ticket.state != "resolved"],
             resolved=[ticket for ticket in reversed(story.tickets) if ticket.state == "resolved"],
+            lines=phone_lines.known(session, {one.phone_hash for one in row.contacts}),
             consents={record.contact_id: record for record in story.consents},
             views={line.actor: line.at for line in reversed(story.views) if line.actor != viewer.name},
             may_read=lambda ticket: may_read(viewer, ticket.kinds),
@@ -281,6 +282,8 @@ def _event(event: CareEvent) -> Iterable[Pin]:
 
 TOLD = {
     "patient.enrolled": ("enrol", "Enrolled", ""),
+    "contact.landline": ("phone", "Found to be a landline: called from now on", "note"),
+    "contact.takes_texts": ("messages", "No landline: texted again", ""),
     "therapy_plan.verified": ("check", "Plan verified, five checks", "ok"),
     "therapy_plan.paused": ("clock", "Plan paused", "note"),
     "therapy_plan.active": ("check", "Therapy under way", "ok"),

@@ -286,7 +286,7 @@ def call_through(number: int) -> ResponseReturnValue:
     def call(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         staff = session.get_one(Staff, viewer.staff.id)
         new = bridging.call_through(session, row, staff, now=now)
-        return f"#{number}: your phone rings now" if new else f"#{number}: your phone is being rung already"
+        return f"#{number}: your phone rings now" if new else f"#{number}: your phone rings already: take that call"
 
     return _do(number, "call", call)
 

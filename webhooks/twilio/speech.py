@@ -102,13 +102,18 @@ def dial(
     return response
 
 
+def comes_in_words(language: str) -> bool:
+    """Whether Twilio writes down what is said in this language: it does in American English alone."""
+    return _voice(language).code == "en-US"
+
+
 def leave_a_message(call: PhoneCall, *sentences: str, goodbye: str) -> VoiceResponse:
     """Say it, then record what is said after the tone; in English it comes back in words as well."""
     response = VoiceResponse()
     for words in sentences:
         speak(response, words, call.language)
-    in_words = _voice(call.language).code == "en-US"  # Twilio transcribes no other language
-    transcribed = {"transcribe": True, "transcribe_callback": url_of(call.id, "transcribed")} if in_words else {}
+    wanted = comes_in_words(call.language)
+    transcribed = {"transcribe": True, "transcribe_callback": url_of(call.id, "transcribed")} if wanted else {}
     response.append(
         Record(
             action=url_of(call.id, "recorded"),

@@ -11,6 +11,7 @@ from notifier.models import Recording
 from notifier.runtime import current, transaction
 from webhooks.twilio import bp, twiml
 from webhooks.twilio.conversation import Line, line_of
+from webhooks.twilio.speech import comes_in_words
 
 SID = re.compile(r"RE[0-9a-f]{32}")
 
@@ -38,13 +39,15 @@ def recording(call_id: UUID) -> tuple[str, int]:
 
 @bp.post("/voice/calls/<uuid:call_id>/transcribed")
 def transcribed(call_id: UUID) -> tuple[str, int]:
-    """What was said, in words: it is read as a text would be."""
+    """What was said, in words: it is read as a text would be. Without words a nurse listens."""
     words = request.form.get("TranscriptionText", "").strip()
     inbound_id = None
     with transaction() as session:
         row = _left(line_of(session, call_id))
         if row is not None and words and request.form.get("TranscriptionStatus") == "completed":
             inbound_id = voicemail.transcribed(session, row, words, now=clock.now())
+        elif row is not None:
+            voicemail.no_words(session, row, catalog=current().catalog, now=clock.now())
     _ring()
     if inbound_id:
         ring("attend", str(inbound_id))
@@ -60,6 +63,7 @@ def _left(line: Line) -> Recording | None:
         line.call,
         sid,
         int(seconds) if seconds.isdigit() else 0,
+        in_words=comes_in_words(line.call.language),
         catalog=current().catalog,
         now=clock.now(),
         real_now=clock.real(),
