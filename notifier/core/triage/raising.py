@@ -81,6 +81,8 @@ def _paged(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits:
     emergency = opinion.emergency >= limits.emergency
     level = most_urgent(reading.urgency, Urgency.EMERGENCY if emergency else Urgency.URGENT)
     names = _named(opinion, rules, limits.add, red=True)
+    if reading.urgency.is_red and not emergency:  # somebody is paged: one doubtful name makes no emergency of it
+        names = [name for name in names if rules.rows[name].urgency.rank >= reading.urgency.rank]
     if level is not reading.urgency and not any(rules.rows[name].urgency.rank <= level.rank for name in names):
         likely = [name for name in opinion.kinds if rules.rows[name].urgency is level][:1]
         names = [*names, *(likely if reading.urgency.is_red is False or emergency else [])]
