@@ -28,6 +28,7 @@ EASE = 0.2  # how much an example may be contradicted by its neighbours (the rid
 SPEAKERS = 12_000  # of the replies at most so many stay in the model, some of each situation
 AXES = 256  # of the encoder's 512 directions, those in which replies differ most
 PART = 2_000  # replies weighed at once
+CHATTER = 3.0  # how much more a reply with nothing to report counts: there is far more small talk than in these files
 LEFT_OUT = 5  # one situation in so many is left out of a first model, which is judged by it
 
 
@@ -84,11 +85,13 @@ def fit(examples: Sequence[Example], encoder: Encoder, limits: Limits) -> Learne
     chosen = _speakers(examples)
     places = Places(vectors[chosen], marks[:, chosen])
     own = places.all_near(vectors[chosen], marks[:, chosen]).astype(np.float64)
+    counts = np.array([CHATTER if each.reply.kinds == {"OK_FINE"} else 1 for each in examples], dtype=np.float32)
     weighed, wanted = EASE * own + 1e-4 * np.eye(len(chosen)), np.zeros((len(chosen), len(answers)))
     for part in (slice(at, at + PART) for at in range(0, len(examples), PART)):
         near = places.all_near(vectors[part], marks[:, part])
-        weighed += near.T @ near
-        wanted += near.T @ (told[part] - usual)
+        counted = near * counts[part, None]
+        weighed += near.T @ counted
+        wanted += counted.T @ (told[part] - usual)
     return Learned(
         encoder=encoder,
         limits=limits,

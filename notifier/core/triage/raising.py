@@ -104,8 +104,10 @@ def _explained(reading: Reading, opinion: Opinion, text: Text, rules: Rules, lim
     needs = [name for name in names if rules.rows[name].opens_ticket]
     if needs:
         return _with(reading, needs, opinion, text, rules) if needs[0] != "UNKNOWN" else reading
-    if opinion.kinds.get("STOP", 0.0) >= limits.name:
+    if opinion.kinds.get("STOP", 0.0) >= limits.name or "stop_word" in text.spans:
         return reading  # perhaps they want no more texts: that is a person's to say
+    if reading.evidence:
+        return reading  # the rules know it as what nobody can understand
     if opinion.care <= limits.chatter and "worry" not in text.spans:
         return _with(reading, names or ["OK_FINE"], opinion, text, rules)
     return reading
