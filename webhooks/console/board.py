@@ -91,7 +91,7 @@ def resolve_several() -> ResponseReturnValue:
                     tickets.resolve(session, ticket, outcome, "", viewer.actor, now=now)
                     closed += 1
         except Refused as refused:
-            refusal = str(refused)
+            refusal = words.told(str(refused))
     done = _("%(closed)s of %(count)s tickets are resolved.", closed=closed, count=len(numbers))
     flash(refusal or (done if numbers else _("Tick the tickets first.")))
     return redirect(url_for(".board"))

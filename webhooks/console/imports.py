@@ -17,7 +17,7 @@ from notifier.errors import Refused
 from notifier.importing import Fate
 from notifier.models import ImportRun
 from notifier.patients_file import OPTIONAL, REQUIRED
-from webhooks.console import bp
+from webhooks.console import bp, words
 from webhooks.console.door import needs, person
 from webhooks.console.tongue import _
 
@@ -58,7 +58,7 @@ def take_file() -> ResponseReturnValue:
         with runtime.transaction() as session:
             run = import_runs.begin(session, file.filename or "", data, viewer.staff, now=clock.now())
     except Refused as refusal:
-        return _page(str(refusal))
+        return _page(words.told(str(refusal)))
     queue.ring("load_files", queue=queue.BULK)
     return redirect(url_for(".import_run", run_id=run.id))
 

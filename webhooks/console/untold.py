@@ -1,14 +1,17 @@
 """Words that pages show and no page spells out: enums, kinds, roles. Listed so that a translator finds them."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
-from notifier import reports, tickets
+import notifier
+from notifier import reports, roster, tickets
 from notifier.catalog import Catalog
 from notifier.core import vocabulary
-from notifier.core.gaps import RUNGS
+from notifier.core.gaps import rung_name
 from notifier.core.states import EventState, MessageState, PlanState, TicketState
 from notifier.enrolment import CHECKLIST
-from webhooks.console import patients, words
+from webhooks.console import patients, thread, words
 
 ENUMS = (
     vocabulary.Administration,
@@ -27,6 +30,9 @@ ENUMS = (
     TicketState,
 )
 
+TELLING = ("Doubt", "Invalid", "Refused")
+NEVER_AT_THE_CONSOLE = {"sandbox", "canary", "idempotency"}
+
 
 def phrases(catalog: Catalog) -> Iterator[str]:
     """Each as it is looked up in the translations."""
@@ -35,7 +41,7 @@ def phrases(catalog: Catalog) -> Iterator[str]:
     for code in catalog.rules.rows:
         yield words.kind_words(code)
     for step in (catalog.journeys.welcome, *catalog.journeys.steps):
-        yield words.readable(step.key.replace(".", ": "))
+        yield words.step_words(step.key)
     for table in (words.URGENCY, words.PROMISED, words.ROLES, words.LANGUAGES, words.MESSAGE_STATES):
         yield from (str(value) for value in table.values() if value)
     yield from (title for _, title in patients.EVENTS.values())
@@ -43,7 +49,28 @@ def phrases(catalog: Catalog) -> Iterator[str]:
     yield from (how for how in patients.HOW.values() if how)
     yield from patients.ASIDE.values()
     yield from (rule.sentence for rule in catalog.failures.codes.values())
-    yield from RUNGS
+    yield from (rung_name(rung) for rung in range(5))
     yield from tickets.OUTCOMES.values()
     yield from (words.readable(check) for check in CHECKLIST)
+    for verb in thread.LINES.values():
+        yield from (said for said in (verb.said, verb.said_of) if said)
+    yield from thread.PAGES.values()
+    yield from thread.DETAILS
+    yield from (words.why_words(why) for why in thread.DETAILS)
     yield from reports.phrases()
+    yield from roster.notes((), has_last_resort=False)
+    yield from refusals()
+
+
+def refusals() -> Iterator[str]:
+    """What the service refuses or doubts in whole sentences, read from its source: a page shows them as they are."""
+    for file in sorted(Path(notifier.__file__).parent.rglob("*.py")):
+        if not NEVER_AT_THE_CONSOLE & {*file.parts, file.stem}:
+            yield from _in_source(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def _in_source(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TELLING:
+            said = [each for part in node.args for each in (part.values if isinstance(part, ast.Dict) else [part])]
+            yield from (each.value for each in said if isinstance(each, ast.Constant) and isinstance(each.value, str))
