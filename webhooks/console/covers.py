@@ -15,8 +15,9 @@ from notifier.access import Right
 from notifier.core.vocabulary import Role
 from notifier.errors import Refused
 from notifier.models import OnCallShift, Site, Staff
-from webhooks.console import bp, words
+from webhooks.console import bp
 from webhooks.console.door import Person, person
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 
@@ -47,7 +48,7 @@ def cover() -> ResponseReturnValue:
             roster.cover(session, wanted, by=viewer.name, now=now)
         flash(_("The swap stands") if len(wanted) > 1 else _("The cover stands"))
     except Refused as refusal:
-        flash(_("Not changed. %(why)s", why=words.told(str(refusal))))
+        flash(_("Not changed. %(why)s", why=told(str(refusal))))
     return redirect(url_for(".roster", site=site_key))
 
 
@@ -98,7 +99,7 @@ def test_phone() -> ResponseReturnValue:
             roster.test_phone(session, who, site.key, by=viewer.name, now=now)
             flash(_("%(name)s's phone is asked to answer", name=who.name))
         except Refused as refusal:
-            flash(words.told(str(refusal)))
+            flash(told(str(refusal)))
         site_key = site.key
     queue.ring()
     return redirect(url_for(".roster", site=site_key))

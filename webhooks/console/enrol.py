@@ -19,10 +19,11 @@ from notifier.details import CaregiverDetails, ConsentDetails, PatientDetails
 from notifier.errors import Invalid
 from notifier.models import Contact, Patient, Site
 from notifier.sealing import lookup
-from webhooks.console import bp, words
+from webhooks.console import bp
 from webhooks.console.changing import Step, change
 from webhooks.console.door import Person, needs, person
 from webhooks.console.fields import Fields
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 # Those of the United States and Puerto Rico; a site's own is always offered too.
@@ -54,7 +55,7 @@ def enrol() -> ResponseReturnValue:
             try:
                 return _enrolled(details, viewer, now)
             except Invalid as fault:
-                faults = {name: words.told(why) for name, why in fault.fields.items()}
+                faults = {name: told(why) for name, why in fault.fields.items()}
     with runtime.reading() as session:
         sites_known = queries.sites(session, viewer.sites)
         page = render_template(

@@ -12,9 +12,10 @@ from notifier import handover as shifts
 from notifier.core.vocabulary import TEAMS, Role
 from notifier.errors import Refused
 from notifier.models import Staff
-from webhooks.console import bp, words
+from webhooks.console import bp
 from webhooks.console.door import person
 from webhooks.console.drawing import may_read, whose, zone_of
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 
@@ -75,6 +76,6 @@ def give() -> ResponseReturnValue:
                 else _("%(count)s tickets given to %(name)s", count=len(held), name=to.name)
             )
     except Refused as refusal:
-        flash(words.told(str(refusal)))
+        flash(told(str(refusal)))
     queue.ring()
     return redirect(url_for(".handover"))

@@ -19,6 +19,7 @@ from notifier.pages import ONCE
 from notifier.queries import Thread
 from notifier.rehearsal import spoken
 from webhooks.console import words
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 JUST_BEFORE = timedelta(hours=1)  # what was said so shortly before a ticket belongs to it
@@ -159,9 +160,9 @@ def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
 
 def _ours(ticket: Ticket, thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[Entry]:
     writers = {line.at: line.actor for line in thread.journal if line.verb == "ticket.replied"}
-    told = {row.id: row for row in thread.inbound}
+    heard = {row.id: row for row in thread.inbound}
     for message in thread.messages:
-        answered = told.get(message.inbound_id) if message.inbound_id else None
+        answered = heard.get(message.inbound_id) if message.inbound_id else None
         by_staff = message.template == REPLY
         readable = _may_read_ours(message, answered, ticket, eyes)
         yield Entry(
@@ -220,7 +221,7 @@ def how_it_went(message: Message, attempt: Attempt | None, zone: ZoneInfo, now: 
             code = f" ({attempt.error_code})" if attempt and attempt.error_code else ""
             return f"{said}: {why}{code}" if why else said
         case MessageState.CANCELLED if message.why:
-            return f"{said}: {words.told(message.why)}"
+            return f"{said}: {told(message.why)}"
     return said
 
 
@@ -315,8 +316,8 @@ def _detail(line: AuditEvent) -> str:
             return words.role_word(Role(written)).lower()
         case "ticket.resolved":
             outcome, joint, more = written.partition(": ")
-            return f"{words.told(outcome)}{joint}{more}"
-    return words.told(written)
+            return f"{told(outcome)}{joint}{more}"
+    return told(written)
 
 
 # (has it left, by voice, is it a page): what stands for one of our messages to staff

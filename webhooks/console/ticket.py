@@ -24,6 +24,7 @@ from webhooks.console import bp, words
 from webhooks.console.door import Person, person
 from webhooks.console.drawing import may_read, whose, zone_of
 from webhooks.console.saved_answers import answers
+from webhooks.console.telling import told
 from webhooks.console.thread import Eyes, draw
 from webhooks.console.tongue import _
 
@@ -51,7 +52,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
         token = queries.ticket_token(session, row)
         zone = zone_of(row)
         patient = queries.patient(session, row.patient_id) if row.patient_id else None
-        told = queries.thread(session, row)
+        said = queries.thread(session, row)
         people = {contact.id: contact for contact in patient.contacts} if patient else {}
         teller = people.get(row.contact_id) if row.contact_id else None
         eyes = Eyes(lambda kinds: may_read(viewer, kinds), catalog, zone, now)
@@ -66,13 +67,13 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             zone=zone,
             now=now,
             promise=_promise(row, zone, now, viewer.zone),
-            thread=draw(row, told, people, queries.attempts(session, told.messages), eyes),
+            thread=draw(row, said, people, queries.attempts(session, said.messages), eyes),
             teller=teller,
             call=_number_to_call(row, patient, teller),
             through_us=bool(viewer.staff.phone and bridging.number_of(session, row)),
             cannot_text=_cannot_text(teller),
             voicemails=voicemail.of_ticket(session, row.id),
-            facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
+            facts=_facts(patient, row, said.inbound, viewer, zone, now) if patient else None,
             others=queries.other_tickets(session, row),
             linked=handling.linked(session, row),
             follows=follows,
@@ -117,7 +118,7 @@ def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime, reader: ZoneInfo) ->
         return words.when(instant, zone, now) if instant else ""
 
     if ticket.state is TicketState.RESOLVED:
-        outcome = words.told(tickets.OUTCOMES.get(ticket.outcome or "", ticket.outcome or ""))
+        outcome = told(tickets.OUTCOMES.get(ticket.outcome or "", ticket.outcome or ""))
         return Promise(_("Resolved %(at)s", at=at(ticket.resolved_at)), f"{ticket.owner}: {outcome}.")
     main = _first_line(ticket, words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now, reader))
     if ticket.promised_by and ticket.contacted_at is None and ticket.urgency.is_red:
@@ -259,7 +260,7 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
                 abort(HTTPStatus.FORBIDDEN)
             said = verb(session, row, viewer, now)
     except Refused as refusal:
-        return _page(number, Problem(form, words.told(str(refusal))))
+        return _page(number, Problem(form, told(str(refusal))))
     queue.ring()
     flash(said)
     return redirect(url_for(".ticket", number=number))

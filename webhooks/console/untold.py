@@ -1,7 +1,7 @@
 """Words that pages show and no page spells out: enums, kinds, roles. Listed so that a translator finds them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import notifier
@@ -11,7 +11,8 @@ from notifier.core import vocabulary
 from notifier.core.gaps import rung_name
 from notifier.core.states import EventState, MessageState, PlanState, TicketState
 from notifier.enrolment import CHECKLIST
-from webhooks.console import patients, thread, words
+from webhooks.app import ADVICE
+from webhooks.console import patients, telling, thread, words
 
 ENUMS = (
     vocabulary.Administration,
@@ -30,7 +31,8 @@ ENUMS = (
     TicketState,
 )
 
-TELLING = ("Doubt", "Invalid", "Refused")
+TELLING = ("Doubt", "Invalid", "Missing", "Refused")
+PARTS = ("voice.", "team.", "ack.", "link.", "M", "verbatim")  # of messages; or they have a step, which names them
 NEVER_AT_THE_CONSOLE = {"sandbox", "canary", "idempotency"}
 
 
@@ -57,6 +59,11 @@ def phrases(catalog: Catalog) -> Iterator[str]:
     yield from thread.PAGES.values()
     yield from thread.DETAILS
     yield from (words.why_words(why) for why in thread.DETAILS)
+    yield from telling.SHAPES
+    yield from telling.WHOLE
+    yield from (words.step_words(key) for key in catalog.messages if not key.startswith(PARTS))
+    for title, advice in ADVICE.values():
+        yield from (title, advice)
     yield from reports.phrases()
     yield from roster.notes((), has_last_resort=False)
     yield from refusals()
@@ -64,13 +71,24 @@ def phrases(catalog: Catalog) -> Iterator[str]:
 
 def refusals() -> Iterator[str]:
     """What the service refuses or doubts in whole sentences, read from its source: a page shows them as they are."""
+    for said in _said(TELLING):
+        if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            yield said.value
+
+
+def refusals_with_places() -> Iterator[str]:
+    """What it refuses in sentences that hold a number or a name, each place filled with an X."""
+    for said in _said(("Refused",)):
+        if isinstance(said, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in said.values)
+
+
+def _said(names: Sequence[str]) -> Iterator[ast.expr | None]:
+    """The arguments of every call by one of these names, and the values of a dictionary among them."""
     for file in sorted(Path(notifier.__file__).parent.rglob("*.py")):
-        if not NEVER_AT_THE_CONSOLE & {*file.parts, file.stem}:
-            yield from _in_source(ast.parse(file.read_text(encoding="utf-8")))
-
-
-def _in_source(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TELLING:
-            said = [each for part in node.args for each in (part.values if isinstance(part, ast.Dict) else [part])]
-            yield from (each.value for each in said if isinstance(each, ast.Constant) and isinstance(each.value, str))
+        if NEVER_AT_THE_CONSOLE & {*file.parts, file.stem}:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                for part in node.args:
+                    yield from part.values if isinstance(part, ast.Dict) else [part]

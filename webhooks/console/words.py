@@ -110,11 +110,6 @@ def step_words(key: str) -> str:
     return readable(key.replace(".", ": "))
 
 
-def told(sentence: str) -> str:
-    """What the service says of its own accord, in the reader's language where the translations know it whole."""
-    return _(sentence) if sentence else ""
-
-
 def readable(word: str) -> str:
     """The same in English, by which its translation is found."""
     said = " ".join(part.upper() if part in ACRONYMS else part for part in str(word).split("_"))
@@ -284,7 +279,7 @@ def why_failed(code: int | None, why: str | None) -> str:
     """What happened to a message, in words; Twilio's number is one step further."""
     if code:
         return _(current().catalog.failures.of(code).sentence)
-    return told(why_words(why or ""))
+    return _(why_words(why)) if why else ""
 
 
 def why_words(why: str) -> str:
@@ -303,7 +298,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kinds": kinds,
     "plain": plain,
     "step": step,
-    "told": told,
     "language": language,
     "phone": phone,
     "initials": initials,
