@@ -13,12 +13,13 @@ from markupsafe import Markup, escape
 from notifier.catalog import Catalog
 from notifier.core.states import InboundState, MessageState
 from notifier.core.triage.raising import LIKE
-from notifier.core.vocabulary import Channel, Role, Source, Urgency
+from notifier.core.vocabulary import Channel, Source, Urgency
 from notifier.models import Attempt, AuditEvent, Contact, Inbound, Message, Ticket
 from notifier.pages import ONCE
 from notifier.queries import Thread
 from notifier.rehearsal import spoken
 from webhooks.console import words
+from webhooks.console.journal_words import PAGES, line_of, nobody
 from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
@@ -227,54 +228,6 @@ def how_it_went(message: Message, attempt: Attempt | None, zone: ZoneInfo, now: 
 
 # --- what was done ------------------------------------------------------------------------------------------------
 
-
-class Verb(NamedTuple):
-    """How a line of the journal is said; in English, by which its translation is found."""
-
-    icon: str
-    said: str
-    said_of: str = ""  # with its detail inside; empty: a detail follows after a colon
-
-
-LINES = {
-    "ticket.opened": Verb("bell", "Opened"),
-    "ticket.appended": Verb("messages", "Told more"),
-    "ticket.acknowledged": Verb("check", "%(actor)s has it"),
-    "ticket.open": Verb("bell", "Open again"),
-    "ticket.passed": Verb("swap", "%(actor)s passed it on"),
-    "ticket.assigned": Verb("swap", "%(actor)s gave it to somebody else", "%(actor)s gave it to %(detail)s"),
-    "ticket.contacted": Verb("phone", "%(actor)s reached the patient"),
-    "ticket.not_reached": Verb("phone", "%(actor)s called, no answer"),
-    "ticket.promise_broken": Verb("urgent", "The promised call did not come"),
-    "ticket.breached": Verb("urgent", "Half an hour without a call"),
-    "ticket.next_contact": Verb("messages", "Asked to look after the patient"),
-    "ticket.welfare": Verb("urgent", "The supervisor decides about a welfare check"),
-    "ticket.linked": Verb("messages", "%(actor)s linked it to another ticket", "%(actor)s linked it to %(detail)s"),
-    "ticket.merged": Verb("messages", "%(actor)s merged another ticket into it", "%(actor)s merged %(detail)s into it"),
-    "ticket.rerouted": Verb(
-        "swap", "%(actor)s gave it to another team", "%(actor)s gave it to another team: %(detail)s"
-    ),
-    "ticket.recorded": Verb("check", "%(actor)s wrote down"),
-    "ticket.calling": Verb("phone", "%(actor)s calls through us"),
-    "ticket.connected": Verb("phone", "%(actor)s took the call"),
-    "ticket.voicemail": Verb("phone", "A voice message was left"),
-    "ticket.voicemail_kept": Verb("phone", "The voice message was kept"),
-    "ticket.voicemail_lost": Verb("phone", "A voice message could not be fetched: please call back"),
-    "ticket.resolved": Verb("check", "%(actor)s resolved it"),
-}
-# What the service itself writes as a detail or a reason; with numbers or names in it, it stays as it was written.
-DETAILS = (
-    "acknowledged",
-    "consent to sms withdrawn",
-    "consent to voice withdrawn",
-    "it was answered",
-    "its time passed",
-    "news that the owner has not heard",
-    "no call within 30 min",
-    "nobody else may be told",
-    "passed on",
-    "the patient died",
-)
 SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread
 
 
@@ -284,53 +237,10 @@ def _journal(lines: Sequence[AuditEvent], readable: bool) -> Iterable[Entry]:
             yield Entry(line.at, "note", line.actor, line.detail if readable else None, icon="lock")
         elif line.verb == "ticket.escalated":
             if line.detail and "nobody" in line.detail:
-                yield Entry(line.at, "journal", "", _nobody(line.detail), icon="urgent")
+                yield Entry(line.at, "journal", "", nobody(line.detail), icon="urgent")
         elif line.verb not in SHOWN_ELSEWHERE:
-            verb = LINES.get(line.verb) or Verb("clock", words.readable(line.verb.partition(".")[2]))
-            yield Entry(line.at, "journal", line.actor, _line(verb, line, readable), icon=verb.icon)
-
-
-def _nobody(detail: str) -> str:
-    """For `rung 2: nobody holds it`."""
-    rung = detail.partition(":")[0].removeprefix("rung ")
-    return _("Nobody to page: nobody holds rung %(number)s.", number=rung)
-
-
-def _line(verb: Verb, line: AuditEvent, readable: bool) -> str:
-    detail = _detail(line) if readable else ""
-    if detail and verb.said_of:
-        return _(verb.said_of, actor=line.actor, detail=detail)
-    said = _(verb.said, actor=line.actor)
-    return f"{said}: {detail}" if detail else said
-
-
-def _detail(line: AuditEvent) -> str:
-    """What people wrote stays as it was written; what the service wrote is said in the reader's language."""
-    written = line.detail or ""
-    match line.verb:
-        case "ticket.contacted" | "ticket.not_reached" | "ticket.recorded" | "ticket.assigned":
-            return written
-        case "ticket.opened" | "ticket.appended":
-            return words.kinds(written.split(", ")) if written else ""
-        case "ticket.rerouted":
-            return words.role_word(Role(written)).lower()
-        case "ticket.resolved":
-            outcome, joint, more = written.partition(": ")
-            return f"{told(outcome)}{joint}{more}"
-    return told(written)
-
-
-# (has it left, by voice, is it a page): what stands for one of our messages to staff
-PAGES = {
-    (True, True, True): "Called %(name)s.",
-    (True, False, True): "Paged %(name)s by text.",
-    (True, True, False): "Told %(name)s by call.",
-    (True, False, False): "Told %(name)s by text.",
-    (False, True, True): "Call to %(name)s.",
-    (False, False, True): "Text to %(name)s.",
-    (False, True, False): "Call to %(name)s.",
-    (False, False, False): "Text to %(name)s.",
-}
+            icon, said = line_of(line, readable)
+            yield Entry(line.at, "journal", line.actor, said, icon=icon)
 
 
 def _pages(pages: Sequence[Message], eyes: Eyes) -> Iterable[Entry]:

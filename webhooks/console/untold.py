@@ -12,7 +12,7 @@ from notifier.core.gaps import rung_name
 from notifier.core.states import EventState, MessageState, PlanState, TicketState
 from notifier.enrolment import CHECKLIST
 from webhooks.app import ADVICE
-from webhooks.console import patients, telling, thread, words
+from webhooks.console import journal_words, patients, telling, words
 
 ENUMS = (
     vocabulary.Administration,
@@ -54,11 +54,11 @@ def phrases(catalog: Catalog) -> Iterator[str]:
     yield from (rung_name(rung) for rung in range(5))
     yield from tickets.OUTCOMES.values()
     yield from (words.readable(check) for check in CHECKLIST)
-    for verb in thread.LINES.values():
+    for verb in journal_words.LINES.values():
         yield from (said for said in (verb.said, verb.said_of) if said)
-    yield from thread.PAGES.values()
-    yield from thread.DETAILS
-    yield from (words.why_words(why) for why in thread.DETAILS)
+    yield from journal_words.PAGES.values()
+    yield from journal_words.DETAILS
+    yield from (words.why_words(why) for why in journal_words.DETAILS)
     yield from telling.SHAPES
     yield from telling.WHOLE
     yield from (words.step_words(key) for key in catalog.messages if not key.startswith(PARTS))
