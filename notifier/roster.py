@@ -122,10 +122,10 @@ def lint(session: Session, site: Site, now: datetime) -> Lint:
     named = {shift.staff_id for shift in known if shift.ends_at is None or shift.ends_at > now}
     named |= {person.id for person in people.values() if person.key == LAST_RESORT}
     doubts = list(_doubts(session, (people[staff_id] for staff_id in named)))
-    return Lint(found, doubts, list(_notes(known, any(person.key == LAST_RESORT for person in staff))))
+    return Lint(found, doubts, list(notes(known, any(person.key == LAST_RESORT for person in staff))))
 
 
-def _notes(known: Sequence[Shift], has_last_resort: bool) -> Iterable[str]:
+def notes(known: Sequence[Shift], has_last_resort: bool) -> Iterable[str]:
     """What the ladders name and nobody will ever hold."""
     for role in ROLES:
         rungs = {shift.rung for shift in known if shift.role is role}

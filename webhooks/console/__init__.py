@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, request
 from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
-from webhooks.console import words
+from webhooks.console import telling, words
 
 bp = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 csrf = CSRFProtect()
@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=door.locale)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["get_locale"] = get_locale
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(words.FILTERS, told=telling.told)
 
 
 @bp.before_request

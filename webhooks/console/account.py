@@ -16,6 +16,7 @@ from notifier.errors import Invalid, Refused
 from notifier.models import Staff
 from webhooks.console import bp
 from webhooks.console.door import needs, person
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 from webhooks.limits import limiter
 
@@ -81,7 +82,7 @@ def turn_on_second_step() -> ResponseReturnValue:
         with runtime.transaction() as session:
             codes = second_step.turn_on(session, _me(session), request.form.get("code", ""), now=clock.real())
     except Refused as refusal:
-        return _page(("code", str(refusal)))
+        return _page(("code", told(str(refusal))))
     return _page(codes=codes)
 
 
@@ -124,7 +125,8 @@ def new_password() -> ResponseReturnValue:
             access.change_password(session, me, request.form.get("old", ""), request.form.get("new", ""), now=now)
             access.sign_out_everywhere(session, me, now=now, by=me.name, but=viewer.session_id)
     except Invalid as fault:
-        return _page(next(iter(fault.fields.items())))
+        name, why = next(iter(fault.fields.items()))
+        return _page((name, told(why)))
     flash(_("The password is changed; other browsers are signed out"))
     return redirect(url_for(".account"))
 
@@ -159,7 +161,7 @@ def test_page() -> ResponseReturnValue:
         with runtime.transaction() as session:
             phone_check.send_test_page(session, _me(session), now=clock.now())
     except Refused as refusal:
-        return _page(("phone", str(refusal)))
+        return _page(("phone", told(str(refusal))))
     queue.ring()
     flash(_("A test page is on its way to your phone"))
     return redirect(url_for(".account", _anchor="phone"))

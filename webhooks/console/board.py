@@ -16,6 +16,7 @@ from notifier.queries import Wanted
 from webhooks.console import bp, words
 from webhooks.console.door import person
 from webhooks.console.drawing import drawn, may_read
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 BULK = (Urgency.ROUTINE, Urgency.NONE)  # what may be acted on without being opened
@@ -91,7 +92,7 @@ def resolve_several() -> ResponseReturnValue:
                     tickets.resolve(session, ticket, outcome, "", viewer.actor, now=now)
                     closed += 1
         except Refused as refused:
-            refusal = str(refused)
+            refusal = told(str(refused))
     done = _("%(closed)s of %(count)s tickets are resolved.", closed=closed, count=len(numbers))
     flash(refusal or (done if numbers else _("Tick the tickets first.")))
     return redirect(url_for(".board"))

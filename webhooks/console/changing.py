@@ -25,6 +25,7 @@ from notifier.models import Patient
 from notifier.rehearsal import Difference
 from webhooks.console.door import Person, person
 from webhooks.console.fields import Fields
+from webhooks.console.telling import told
 
 NEVER_SEALED = {"csrf_token", "seen"}
 
@@ -89,9 +90,9 @@ def change(template: str, patient_id: UUID, verb: Verb, *, to: str | None = None
     except _Undone:
         pass
     except Invalid as fault:
-        shown = Shown(faults=fault.fields)
+        shown = Shown(faults={name: told(why) for name, why in fault.fields.items()})
     except Refused as refusal:
-        shown = Shown(refusal=str(refusal))
+        shown = Shown(refusal=told(str(refusal)))
     else:
         queue.ring()
         flash(said)

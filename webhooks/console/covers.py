@@ -17,6 +17,8 @@ from notifier.errors import Refused
 from notifier.models import OnCallShift, Site, Staff
 from webhooks.console import bp
 from webhooks.console.door import Person, person
+from webhooks.console.telling import told
+from webhooks.console.tongue import _
 
 
 def _site(session: Session, viewer: Person) -> Site:
@@ -42,11 +44,11 @@ def cover() -> ResponseReturnValue:
             if request.form.get("return_from", "").strip():
                 wanted.append(_cover(site, "return_"))
             if not _may_plan(viewer) and viewer.staff.id not in {each.staff_id for each in wanted}:
-                raise Refused("You may take a shift yourself; others are planned by a coordinator or a supervisor.")
+                raise Refused(_("You may take a shift yourself; others are planned by a coordinator or a supervisor."))
             roster.cover(session, wanted, by=viewer.name, now=now)
-        flash("The swap stands" if len(wanted) > 1 else "The cover stands")
+        flash(_("The swap stands") if len(wanted) > 1 else _("The cover stands"))
     except Refused as refusal:
-        flash(f"Not changed. {refusal}")
+        flash(_("Not changed. %(why)s", why=told(str(refusal))))
     return redirect(url_for(".roster", site=site_key))
 
 
@@ -55,7 +57,7 @@ def _cover(site: Site, prefix: str) -> roster.Cover:
     staff_id, role = form.get(f"{prefix}staff", type=UUID), form.get("role", "")
     rung = form.get("rung", "0")
     if staff_id is None or role not in list(Role) or not rung.isdigit():
-        raise Refused("Choose who takes which rung.")
+        raise Refused(_("Choose who takes which rung."))
     return roster.Cover(
         site.key, Role(role), int(rung), staff_id, _moment(site, f"{prefix}from"), _moment(site, f"{prefix}until")
     )
@@ -66,7 +68,7 @@ def _moment(site: Site, name: str) -> datetime:
     try:
         return datetime.fromisoformat(request.form.get(name, "")).replace(tzinfo=ZoneInfo(site.timezone))
     except ValueError:
-        raise Refused("Give both times.") from None
+        raise Refused(_("Give both times.")) from None
 
 
 @bp.post("/roster/cover/<uuid:shift_id>/remove")
@@ -81,7 +83,7 @@ def uncover(shift_id: UUID) -> ResponseReturnValue:
             abort(HTTPStatus.FORBIDDEN)
         site_key = row.site
         roster.uncover(session, row, by=viewer.name, now=now)
-    flash("The cover is taken back")
+    flash(_("The cover is taken back"))
     return redirect(url_for(".roster", site=site_key))
 
 
@@ -95,9 +97,9 @@ def test_phone() -> ResponseReturnValue:
             abort(HTTPStatus.NOT_FOUND)
         try:
             roster.test_phone(session, who, site.key, by=viewer.name, now=now)
-            flash(f"{who.name}'s phone is asked to answer")
+            flash(_("%(name)s's phone is asked to answer", name=who.name))
         except Refused as refusal:
-            flash(str(refusal))
+            flash(told(str(refusal)))
         site_key = site.key
     queue.ring()
     return redirect(url_for(".roster", site=site_key))

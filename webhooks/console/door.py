@@ -19,6 +19,7 @@ from notifier.models import ConsoleSession, Site, Staff
 from notifier.sealing import lookup
 from notifier.tickets import Actor
 from webhooks.console import bp
+from webhooks.console.tongue import _
 from webhooks.limits import limiter
 
 manager = LoginManager()
@@ -154,7 +155,7 @@ def enter() -> ResponseReturnValue:
         staff = access.check_password(session, email, request.form.get("password", ""))
         row = access.sign_in(session, staff, browser_of(request.user_agent.string), now=clock.real()) if staff else None
     if staff is None or row is None:
-        return _door("That email and password do not belong together.", email, 401)
+        return _door(_("That email and password do not belong together."), email, 401)
     if row.waits:
         cookie[PENDING] = str(row.id)
         return redirect(url_for(".code", next=request.args.get("next")))
@@ -194,13 +195,13 @@ def prove() -> ResponseReturnValue:
         found = access.waiting(session, UUID(cookie[PENDING]), now=clock.real())
         if found is None:
             cookie.pop(PENDING)
-            return _door("That took too long: begin with the password again.", "", 401)
+            return _door(_("That took too long: begin with the password again."), "", 401)
         row, staff = found
         passed = second_step.passes(session, staff, request.form.get("code", ""), now=clock.real())
         if passed:
             access.let_in(session, row, staff, now=clock.real())
     if not passed:
-        return render_template("console/code.html", error="That code does not open. Take the one shown now."), 401
+        return render_template("console/code.html", error=_("That code does not open. Take the one shown now.")), 401
     return _welcome(staff, row)
 
 

@@ -23,6 +23,7 @@ from webhooks.console import bp
 from webhooks.console.changing import Step, change
 from webhooks.console.door import Person, needs, person
 from webhooks.console.fields import Fields
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 # Those of the United States and Puerto Rico; a site's own is always offered too.
@@ -54,7 +55,7 @@ def enrol() -> ResponseReturnValue:
             try:
                 return _enrolled(details, viewer, now)
             except Invalid as fault:
-                faults = fault.fields
+                faults = {name: told(why) for name, why in fault.fields.items()}
     with runtime.reading() as session:
         sites_known = queries.sites(session, viewer.sites)
         page = render_template(

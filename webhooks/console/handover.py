@@ -15,6 +15,8 @@ from notifier.models import Staff
 from webhooks.console import bp
 from webhooks.console.door import person
 from webhooks.console.drawing import may_read, whose, zone_of
+from webhooks.console.telling import told
+from webhooks.console.tongue import _
 
 
 @bp.get("/handover")
@@ -53,7 +55,7 @@ def confirm() -> ResponseReturnValue:
     viewer, now = person(), clock.now()
     with runtime.transaction() as session:
         done = shifts.confirm(session, session.get_one(Staff, viewer.staff.id), now=now)
-    flash("Confirmed: the shift is yours" if done else "There is nothing to confirm")
+    flash(_("Confirmed: the shift is yours") if done else _("There is nothing to confirm"))
     return redirect(url_for(".handover"))
 
 
@@ -65,11 +67,15 @@ def give() -> ResponseReturnValue:
         with runtime.transaction() as session:
             to = session.get(Staff, request.form.get("to", type=UUID))
             if to is None:
-                raise Refused("Choose who shall have them.")
+                raise Refused(_("Choose who shall have them."))
             me = session.get_one(Staff, viewer.staff.id)
             held = handling.hand_over(session, me, to, viewer.actor, now=now)
-            flash(f"{len(held)} ticket{'' if len(held) == 1 else 's'} given to {to.name}")
+            flash(
+                _("1 ticket given to %(name)s", name=to.name)
+                if len(held) == 1
+                else _("%(count)s tickets given to %(name)s", count=len(held), name=to.name)
+            )
     except Refused as refusal:
-        flash(str(refusal))
+        flash(told(str(refusal)))
     queue.ring()
     return redirect(url_for(".handover"))

@@ -19,6 +19,7 @@ from notifier.models import ImportRun
 from notifier.patients_file import OPTIONAL, REQUIRED
 from webhooks.console import bp
 from webhooks.console.door import needs, person
+from webhooks.console.telling import told
 from webhooks.console.tongue import _
 
 SHOWN = 200
@@ -58,7 +59,7 @@ def take_file() -> ResponseReturnValue:
         with runtime.transaction() as session:
             run = import_runs.begin(session, file.filename or "", data, viewer.staff, now=clock.now())
     except Refused as refusal:
-        return _page(str(refusal))
+        return _page(told(str(refusal)))
     queue.ring("load_files", queue=queue.BULK)
     return redirect(url_for(".import_run", run_id=run.id))
 

@@ -16,6 +16,7 @@ from notifier.rehearsal import spoken
 from webhooks.console import bp
 from webhooks.console.door import person
 from webhooks.console.thread import how_it_went
+from webhooks.console.tongue import _
 
 AHEAD = timedelta(days=14)
 PAGE = 100
@@ -90,8 +91,8 @@ def messages() -> ResponseReturnValue:
             Sender(f"{site.name}, {name}", rate, waiting.get((site.key, channel), 0))
             for site in queries.sites(session, viewer.sites)
             for channel, name, rate in (
-                (Channel.SMS, "texts", site.sender_rate),
-                (Channel.VOICE, "calls", site.call_rate),
+                (Channel.SMS, _("texts"), site.sender_rate),
+                (Channel.VOICE, _("calls"), site.call_rate),
             )
         ]
         return render_template(
@@ -103,7 +104,7 @@ def _by_hour(sent: Sequence[tuple[datetime, bool]], zone: ZoneInfo) -> list[Hour
     count: Counter[tuple[int, bool]] = Counter()
     for due_at, left in sent:
         count[due_at.astimezone(zone).hour, left] += 1
-    busy = [hour for hour, _ in count]
+    busy = [hour for hour, _left in count]
     span = range(min([8, *busy]), max([19, *busy]) + 1)
     return [Hour(_name(hour), _short(hour), count[hour, True], count[hour, False]) for hour in span]
 

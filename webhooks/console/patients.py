@@ -216,7 +216,7 @@ ASIDE = {REPLY: "Text from staff", "M30": "Asked to pick up"}  # what leaves wit
 def _title(message: Message) -> str:
     if message.template in ASIDE:
         return _(ASIDE[message.template])
-    return words.plain(message.step.replace(".", ": ")) if message.step else words.plain(message.template)
+    return words.step(message.step or message.template)
 
 
 def _asked(story: Story, viewer: Person) -> Iterable[Pin]:

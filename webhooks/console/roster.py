@@ -17,6 +17,7 @@ from notifier.core.vocabulary import Role
 from notifier.models import OnCallShift, Site
 from webhooks.console import bp
 from webhooks.console.door import person
+from webhooks.console.tongue import _
 
 A_DAY = timedelta(days=1)
 
@@ -116,12 +117,12 @@ def _rungs(site: Site, rows: Sequence[OnCallShift], week: list[date], me: UUID, 
 def _hours(start: datetime, end: datetime, zone: ZoneInfo) -> str:
     first, last = start.astimezone(zone), end.astimezone(zone)
     if first.time() == time() and last.time() == time():
-        return "all day"
-    return f"{_short(first)} to {_short(last)}"
+        return _("all day")
+    return _("%(start)s to %(end)s", start=_short(first), end=_short(last))
 
 
 def _short(local: datetime) -> str:
     if local.time() == time():
-        return "midnight"
+        return _("midnight")
     minutes = f":{local:%M}" if local.minute else ""
     return f"{local.hour % 12 or 12}{minutes}{'a' if local.hour < 12 else 'p'}"

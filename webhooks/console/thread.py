@@ -1,7 +1,7 @@
 """A ticket's thread as it is drawn: the four voices (patient, ours, notes, journal) in the order of time."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,6 +19,9 @@ from notifier.pages import ONCE
 from notifier.queries import Thread
 from notifier.rehearsal import spoken
 from webhooks.console import words
+from webhooks.console.journal_words import PAGES, line_of, nobody
+from webhooks.console.telling import told
+from webhooks.console.tongue import _
 
 JUST_BEFORE = timedelta(hours=1)  # what was said so shortly before a ticket belongs to it
 ORDER = {"patient": 0, "auto": 1, "staff": 1}  # of what happened at the same moment
@@ -39,6 +42,7 @@ class Entry:
     readings: tuple[tuple[str, str], ...] = ()  # (kind in words, tone)
     state: str = ""  # of what we sent
     trouble: bool = False
+    arrived: bool = False
     by_voice: bool = False
 
 
@@ -96,7 +100,7 @@ def _days(entries: Iterable[Entry], eyes: Eyes) -> list[Day]:
         lines = list(in_day)
         name = words.day(lines[0].at, eyes.zone)
         if date == eyes.now.astimezone(eyes.zone).date():
-            name = f"Today, {name}"
+            name = _("Today, %(day)s", day=name)
         found.append(
             Day(name, [(kind, list(run)) for kind, run in groupby(lines, lambda line: line.voice == "journal")])
         )
@@ -111,21 +115,24 @@ def _from_patient(row: Inbound, ticket: Ticket, people: dict[UUID, Contact], eye
     readable = eyes.may_read(row.kinds or ticket.kinds)
     rows = eyes.catalog.rules.rows
     kinds = [(words.kind(code), words.tone(rows[code].urgency if code in rows else Urgency.NONE)) for code in row.kinds]
-    aside = {Source.SMS: "", Source.VOICE: "by phone"}.get(row.source, "")
-    if row.media:
-        aside = f"{row.media} picture{'s' if row.media > 1 else ''}"
-    if row.state is InboundState.RECEIVED:
-        aside = "not read yet by the service: read it now"
     return Entry(
         at=row.received_at,
         voice="patient",
         who=_name(contact) if contact else words.phone(row.sender),
         text=marked(row.body, row.evidence) if readable else None,
-        aside=aside,
+        aside=_how_it_came(row),
         language=contact.language if contact else "en",
-        readings=tuple(kinds) if readable else (("Clinical", "routine"),),
+        readings=tuple(kinds) if readable else ((_("Clinical"), "routine"),),
         by_voice=row.source is Source.VOICE,
     )
+
+
+def _how_it_came(row: Inbound) -> str:
+    if row.state is InboundState.RECEIVED:
+        return _("not read yet by the service: read it now")
+    if row.media:
+        return _("%(count)s pictures", count=row.media) if row.media > 1 else _("1 picture")
+    return _("by phone") if row.source is Source.VOICE else ""
 
 
 def _name(contact: Contact) -> str:
@@ -142,7 +149,7 @@ def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
     for start, end, kind, rule in spans:
         start = max(start, at)
         if start < end <= len(text) and not rule.startswith(LIKE):
-            why = words.kind(kind) + (f", by {rule}" if rule else "")
+            why = _("%(kind)s, by %(rule)s", kind=words.kind(kind), rule=rule) if rule else words.kind(kind)
             out += escape(text[at:start]) + Markup('<mark title="{}">').format(why)
             out += escape(text[start:end]) + Markup("</mark>")
             at = end
@@ -154,20 +161,21 @@ def marked(text: str, evidence: Sequence[dict[str, Any]]) -> Markup:
 
 def _ours(ticket: Ticket, thread: Thread, tried: dict[UUID, Attempt], eyes: Eyes) -> Iterable[Entry]:
     writers = {line.at: line.actor for line in thread.journal if line.verb == "ticket.replied"}
-    told = {row.id: row for row in thread.inbound}
+    heard = {row.id: row for row in thread.inbound}
     for message in thread.messages:
-        answered = told.get(message.inbound_id) if message.inbound_id else None
+        answered = heard.get(message.inbound_id) if message.inbound_id else None
         by_staff = message.template == REPLY
         readable = _may_read_ours(message, answered, ticket, eyes)
         yield Entry(
             at=message.sent_at or max(message.created_at, min(message.due_at, eyes.now)),
             voice="staff" if by_staff else "auto",
-            who=writers.get(message.created_at, "Staff") if by_staff else "Automatic",
+            who=writers.get(message.created_at, _("Staff")) if by_staff else _("Automatic"),
             text=spoken(message, eyes.catalog) if readable else None,
             aside=_why_sent(message, readable),
             language=message.language,
             state=how_it_went(message, tried.get(message.id), eyes.zone, eyes.now),
             trouble=message.state in (MessageState.FAILED, MessageState.UNCERTAIN),
+            arrived=message.state is MessageState.DELIVERED,
             by_voice=message.channel is Channel.VOICE,
         )
 
@@ -182,61 +190,44 @@ def _may_read_ours(message: Message, answered: Inbound | None, ticket: Ticket, e
 
 
 def _why_sent(message: Message, readable: bool) -> str:
-    to = f"to {_name(message.contact)}" if message.contact and not message.contact.is_patient else ""
-    what = words.plain(message.step.replace(".", ": ")) if message.step else ""
+    helper = message.contact if message.contact and not message.contact.is_patient else None
+    to = _("to %(name)s", name=_name(helper)) if helper else ""
+    what = words.step(message.step) if message.step else ""
     if message.inbound_id:
         what = answer(message, readable)
-    return " · ".join(part for part in (what, to, "by call" if message.channel is Channel.VOICE else "") if part)
+    return " · ".join(part for part in (what, to, _("by call") if message.channel is Channel.VOICE else "") if part)
 
 
 def answer(message: Message, readable: bool) -> str:
     """`Safe answer: fever` for the template ack.FEVER; to what, for those who may read it."""
-    return f"Safe answer: {words.kind(message.template.removeprefix('ack.')).lower()}" if readable else "Safe answer"
+    if not readable:
+        return _("Safe answer")
+    return _("Safe answer: %(kind)s", kind=words.kind(message.template.removeprefix("ack.")).lower())
 
 
 def how_it_went(message: Message, attempt: Attempt | None, zone: ZoneInfo, now: datetime) -> str:
     """`Delivered 10:00 AM`; `Failed: the number takes calls only (30006)`."""
-    said = words.MESSAGE_STATES[message.state]
+    said = _(words.MESSAGE_STATES[message.state])
     match message.state:
-        case MessageState.DELIVERED | MessageState.SENT:
-            at = (message.ended_at if message.state is MessageState.DELIVERED else None) or message.sent_at
-            return f"{said} {words.when(at, zone, now)}" if at else said
+        case MessageState.DELIVERED if at := message.ended_at or message.sent_at:
+            return _("Delivered %(at)s", at=words.when(at, zone, now))
+        case MessageState.SENT if message.sent_at:
+            return _("Sent %(at)s", at=words.when(message.sent_at, zone, now))
+        case MessageState.PLANNED if message.due_at > now:
+            return _("Leaves %(at)s", at=words.when(message.due_at, zone, now))
         case MessageState.PLANNED:
-            return f"Leaves {words.when(message.due_at, zone, now)}" if message.due_at > now else "Leaves now"
+            return _("Leaves now")
         case MessageState.FAILED:
             why = words.why_failed(attempt.error_code if attempt else None, message.why)
             code = f" ({attempt.error_code})" if attempt and attempt.error_code else ""
             return f"{said}: {why}{code}" if why else said
         case MessageState.CANCELLED if message.why:
-            return f"{said}: {message.why}"
+            return f"{said}: {told(message.why)}"
     return said
 
 
 # --- what was done ------------------------------------------------------------------------------------------------
 
-LINES = {
-    "ticket.opened": ("bell", "Opened"),
-    "ticket.appended": ("messages", "Told more"),
-    "ticket.acknowledged": ("check", "{actor} has it"),
-    "ticket.open": ("bell", "Open again"),
-    "ticket.passed": ("swap", "{actor} passed it on"),
-    "ticket.assigned": ("swap", "{actor} gave it to"),
-    "ticket.contacted": ("phone", "{actor} reached the patient"),
-    "ticket.not_reached": ("phone", "{actor} called, no answer"),
-    "ticket.promise_broken": ("urgent", "The promised call did not come"),
-    "ticket.breached": ("urgent", "Half an hour without a call"),
-    "ticket.next_contact": ("messages", "Asked to look after the patient"),
-    "ticket.welfare": ("urgent", "The supervisor decides about a welfare check"),
-    "ticket.linked": ("messages", "{actor} linked it to"),
-    "ticket.merged": ("messages", "{actor} merged into it"),
-    "ticket.rerouted": ("swap", "{actor} gave it to"),
-    "ticket.recorded": ("check", "{actor} wrote down"),
-    "ticket.calling": ("phone", "{actor} calls through us"),
-    "ticket.connected": ("phone", "{actor} took the call"),
-    "ticket.voicemail": ("phone", "A voice message was left"),
-    "ticket.voicemail_lost": ("phone", "A voice message could not be fetched: please call back"),
-    "ticket.resolved": ("check", "{actor} resolved it"),
-}
 SHOWN_ELSEWHERE = {"ticket.escalated", "ticket.replied"}  # the pages and the texts themselves stand in the thread
 
 
@@ -246,26 +237,15 @@ def _journal(lines: Sequence[AuditEvent], readable: bool) -> Iterable[Entry]:
             yield Entry(line.at, "note", line.actor, line.detail if readable else None, icon="lock")
         elif line.verb == "ticket.escalated":
             if line.detail and "nobody" in line.detail:
-                yield Entry(line.at, "journal", "", f"Nobody to page: {line.detail}", icon="urgent")
+                yield Entry(line.at, "journal", "", nobody(line.detail), icon="urgent")
         elif line.verb not in SHOWN_ELSEWHERE:
-            icon, said = LINES.get(line.verb, ("clock", words.plain(line.verb.partition(".")[2])))
-            yield Entry(line.at, "journal", line.actor, _line(said, line, readable), icon=icon)
-
-
-def _line(said: str, line: AuditEvent, readable: bool) -> str:
-    if not readable:
-        return said.format(actor=line.actor).removesuffix(" to")
-    detail = words.kinds(line.detail.split(", ")) if line.detail and line.detail.isupper() else line.detail
-    words_said = said.format(actor=line.actor)
-    joint = " " if said.endswith("to") else ": "
-    return f"{words_said}{joint}{detail}" if detail else words_said
+            icon, said = line_of(line, readable)
+            yield Entry(line.at, "journal", line.actor, said, icon=icon)
 
 
 def _pages(pages: Sequence[Message], eyes: Eyes) -> Iterable[Entry]:
     for page in pages:
-        name = page.staff.name if page.staff else "Staff"
-        how = "Called" if page.channel is Channel.VOICE else "Paged"
-        said = f"{how} {name}" if page.template in ONCE else f"Told {name}"
-        entry = Entry(page.created_at, "journal", name, "", icon="phone" if page.channel is Channel.VOICE else "bell")
-        state = how_it_went(page, None, eyes.zone, eyes.now)
-        yield replace(entry, text=f"{said}{' by text' if page.channel is Channel.SMS else ''}. {state}.")
+        name, by_voice = page.staff.name if page.staff else _("Staff"), page.channel is Channel.VOICE
+        said = _(PAGES[page.sent_at is not None, by_voice, page.template in ONCE], name=name)
+        text = f"{said} {how_it_went(page, None, eyes.zone, eyes.now)}."
+        yield Entry(page.created_at, "journal", name, text, icon="phone" if by_voice else "bell")

@@ -24,7 +24,9 @@ from webhooks.console import bp, words
 from webhooks.console.door import Person, person
 from webhooks.console.drawing import may_read, whose, zone_of
 from webhooks.console.saved_answers import answers
+from webhooks.console.telling import told
 from webhooks.console.thread import Eyes, draw
+from webhooks.console.tongue import _
 
 READ_ANEW = timedelta(minutes=10)  # within this, looking again is the same reading
 Verb = Callable[[Session, Ticket, Person, datetime], str]
@@ -50,7 +52,7 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
         token = queries.ticket_token(session, row)
         zone = zone_of(row)
         patient = queries.patient(session, row.patient_id) if row.patient_id else None
-        told = queries.thread(session, row)
+        said = queries.thread(session, row)
         people = {contact.id: contact for contact in patient.contacts} if patient else {}
         teller = people.get(row.contact_id) if row.contact_id else None
         eyes = Eyes(lambda kinds: may_read(viewer, kinds), catalog, zone, now)
@@ -60,18 +62,18 @@ def _page(number: int, problem: Problem | None = None) -> ResponseReturnValue:
             "console/ticket.html",
             ticket=row,
             name=whose(row),
-            about=words.kinds(row.kinds) if readable else "clinical",
+            about=words.kinds(row.kinds) if readable else _("Clinical").lower(),
             readable=readable,
             zone=zone,
             now=now,
             promise=_promise(row, zone, now, viewer.zone),
-            thread=draw(row, told, people, queries.attempts(session, told.messages), eyes),
+            thread=draw(row, said, people, queries.attempts(session, said.messages), eyes),
             teller=teller,
             call=_number_to_call(row, patient, teller),
             through_us=bool(viewer.staff.phone and bridging.number_of(session, row)),
             cannot_text=_cannot_text(teller),
             voicemails=voicemail.of_ticket(session, row.id),
-            facts=_facts(patient, row, told.inbound, viewer, zone, now) if patient else None,
+            facts=_facts(patient, row, said.inbound, viewer, zone, now) if patient else None,
             others=queries.other_tickets(session, row),
             linked=handling.linked(session, row),
             follows=follows,
@@ -112,29 +114,33 @@ class Promise(NamedTuple):
 
 
 def _promise(ticket: Ticket, zone: ZoneInfo, now: datetime, reader: ZoneInfo) -> Promise:
-    due = words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now, reader)
-    verb = "Call" if ticket.urgency.is_red else "Answer"
-    main = f"{verb} {due.main} · {due.help}" if due.style != "is-late" else f"{due.main}: {due.help}"
+    def at(instant: datetime | None) -> str:
+        return words.when(instant, zone, now) if instant else ""
+
     if ticket.state is TicketState.RESOLVED:
-        at = words.when(ticket.resolved_at, zone, now) if ticket.resolved_at else ""
-        outcome = tickets.OUTCOMES.get(ticket.outcome or "", ticket.outcome)
-        return Promise(f"Resolved {at}", f"{ticket.owner}: {outcome}.")
+        outcome = told(tickets.OUTCOMES.get(ticket.outcome or "", ticket.outcome or ""))
+        return Promise(_("Resolved %(at)s", at=at(ticket.resolved_at)), f"{ticket.owner}: {outcome}.")
+    main = _first_line(ticket, words.due(ticket.opened_at, ticket.respond_by, ticket.urgency, zone, now, reader))
     if ticket.promised_by and ticket.contacted_at is None and ticket.urgency.is_red:
-        main += f" · promised {words.when(ticket.promised_by, zone, now)}"
+        main += " · " + _("promised %(at)s", at=at(ticket.promised_by))
     if ticket.state is TicketState.OPEN:
-        paged = f" Staff were paged {words.often(ticket.step)}." if ticket.step else ""
-        following = (
-            f" The next page leaves at {words.when(ticket.escalate_at, zone, now)}." if ticket.escalate_at else ""
-        )
-        return Promise(main, f"Nobody has it yet.{paged}{following}")
-    since = words.when(ticket.acknowledged_at, zone, now) if ticket.acknowledged_at else ""
-    has_it = f"{ticket.owner} has it since {since}."
+        paged = [_("Staff were paged %(often)s.", often=words.often(ticket.step))] if ticket.step else []
+        if ticket.escalate_at:
+            paged.append(_("The next page leaves at %(at)s.", at=at(ticket.escalate_at)))
+        return Promise(main, " ".join([_("Nobody has it yet."), *paged]))
+    has_it = _("%(name)s has it since %(at)s.", name=ticket.owner, at=at(ticket.acknowledged_at))
     if ticket.contacted_at:
-        return Promise(
-            f"Reached {words.when(ticket.contacted_at, zone, now)}", f"{has_it} Resolve it when all is done."
-        )
-    until = words.when(ticket.ack_expires_at, zone, now) if ticket.ack_expires_at else ""
-    return Promise(main, f"{has_it} Without a logged contact it opens again at {until}.")
+        return Promise(_("Reached %(at)s", at=at(ticket.contacted_at)), f"{has_it} {_('Resolve it when all is done.')}")
+    again = _("Without a logged contact it opens again at %(at)s.", at=at(ticket.ack_expires_at))
+    return Promise(main, f"{has_it} {again}")
+
+
+def _first_line(ticket: Ticket, due: words.Due) -> str:
+    if due.style == "is-late":
+        return f"{due.main}: {due.help}"
+    if ticket.urgency.is_red:
+        return _("Call %(due)s", due=due.sentence)
+    return _("Answer %(due)s", due=due.sentence)
 
 
 def _safer(problem: Problem | None, patient: Patient | None, teller: Contact | None) -> str:
@@ -150,7 +156,7 @@ def _safer(problem: Problem | None, patient: Patient | None, teller: Contact | N
 class Call(NamedTuple):
     """Whom to call."""
 
-    name: str
+    name: str  # empty: whoever called
     number: str
 
 
@@ -159,16 +165,16 @@ def _number_to_call(ticket: Ticket, patient: Patient | None, teller: Contact | N
         return Call(teller.name.split()[0], teller.phone)
     if patient:
         return Call(patient.given_name, patient.contact.phone)
-    return Call("back", ticket.sender) if ticket.sender else None
+    return Call("", ticket.sender) if ticket.sender else None
 
 
 def _cannot_text(teller: Contact | None) -> str:
     """Why no text can be sent; empty: it can. The verb itself decides again."""
     if teller is None:
-        return "This ticket has no phone that can be texted."
+        return _("This ticket has no phone that can be texted.")
     if teller.sms_consent is Consent.WITHDRAWN:
-        return f"{teller.name.split()[0]} has opted out of texts. Please call."
-    return "This phone takes calls only. Please call." if teller.channel is Channel.VOICE else ""
+        return _("%(name)s has opted out of texts. Please call.", name=teller.name.split()[0])
+    return _("This phone takes calls only. Please call.") if teller.channel is Channel.VOICE else ""
 
 
 @dataclass(frozen=True)
@@ -236,7 +242,9 @@ def _items(delivery: CareEvent, inbound: Sequence[Inbound], ticket: Ticket) -> t
 def _how_many(quantity: int, lacking: int | None, is_missing: bool) -> str:
     if not is_missing:
         return str(quantity)
-    return f"{lacking} of {quantity} missing" if lacking else f"of {quantity}, some missing"
+    if lacking:
+        return _("%(lacking)s of %(count)s missing", lacking=lacking, count=quantity)
+    return _("of %(count)s, some missing", count=quantity)
 
 
 # --- what a person does ---------------------------------------------------------------------------------------------
@@ -252,15 +260,15 @@ def _do(number: int, form: str, verb: Verb) -> ResponseReturnValue:
                 abort(HTTPStatus.FORBIDDEN)
             said = verb(session, row, viewer, now)
     except Refused as refusal:
-        return _page(number, Problem(form, str(refusal)))
+        return _page(number, Problem(form, told(str(refusal))))
     queue.ring()
     flash(said)
     return redirect(url_for(".ticket", number=number))
 
 
-@bp.get("/tickets/<int:number>/<any(acknowledge, call, pass, assign, note, contact, resolve, reply, checklist):_>")
-@bp.get("/tickets/<int:number>/<any(merge, link, role):_>")
-def after_refusal(number: int, _: str) -> ResponseReturnValue:
+@bp.get("/tickets/<int:number>/<any(acknowledge, call, pass, assign, note, contact, resolve, reply, checklist):verb>")
+@bp.get("/tickets/<int:number>/<any(merge, link, role):verb>")
+def after_refusal(number: int, verb: str) -> ResponseReturnValue:
     """A refused form leaves its address in the browser, which asks for it again: live, by reload, after sign-in."""
     return redirect(url_for(".ticket", number=number))
 
@@ -271,10 +279,12 @@ def acknowledge(number: int) -> ResponseReturnValue:
 
     def take(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         if tickets.acknowledge(session, row, viewer.actor, now=now):
-            return f"#{number} is yours"
+            return _("#%(number)s is yours", number=number)
         if row.state is TicketState.RESOLVED:
-            return f"#{number} is resolved already"
-        return f"#{number} is with {'you' if row.owner_id == viewer.staff.id else row.owner} already"
+            return _("#%(number)s is resolved already", number=number)
+        if row.owner_id == viewer.staff.id:
+            return _("#%(number)s is with you already", number=number)
+        return _("#%(number)s is with %(name)s already", number=number, name=row.owner)
 
     return _do(number, "acknowledge", take)
 
@@ -286,7 +296,9 @@ def call_through(number: int) -> ResponseReturnValue:
     def call(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         staff = session.get_one(Staff, viewer.staff.id)
         new = bridging.call_through(session, row, staff, now=now)
-        return f"#{number}: your phone rings now" if new else f"#{number}: your phone rings already: take that call"
+        if new:
+            return _("#%(number)s: your phone rings now", number=number)
+        return _("#%(number)s: your phone rings already: take that call", number=number)
 
     return _do(number, "call", call)
 
@@ -297,7 +309,9 @@ def pass_on(number: int) -> ResponseReturnValue:
 
     def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         moved = tickets.pass_on(session, row, viewer.actor, catalog=runtime.current().catalog, now=now)
-        return f"#{number} is passed on: the next rung is paged" if moved else f"#{number} is resolved already"
+        if moved:
+            return _("#%(number)s is passed on: the next rung is paged", number=number)
+        return _("#%(number)s is resolved already", number=number)
 
     return _do(number, "pass", give)
 
@@ -309,9 +323,9 @@ def assign(number: int) -> ResponseReturnValue:
     def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         to = session.get(Staff, request.form.get("to", type=UUID))
         if to is None:
-            raise Refused("Choose who shall have it.")
+            raise Refused(_("Choose who shall have it."))
         tickets.assign(session, row, to, viewer.actor, now=now)
-        return f"#{number} is with {to.name} now"
+        return _("#%(number)s is with %(name)s now", number=number, name=to.name)
 
     return _do(number, "assign", give)
 
@@ -322,7 +336,7 @@ def note(number: int) -> ResponseReturnValue:
 
     def write(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         tickets.note(session, row, request.form.get("text", ""), viewer.actor, now=now)
-        return f"Note added to #{number}"
+        return _("Note added to #%(number)s", number=number)
 
     return _do(number, "note", write)
 
@@ -335,7 +349,9 @@ def contact(number: int) -> ResponseReturnValue:
         reached = request.form.get("reached") == "yes"
         catalog = runtime.current().catalog
         tickets.log_contact(session, row, reached, request.form.get("text", ""), viewer.actor, catalog=catalog, now=now)
-        return f"#{number}: contact logged" if reached else f"#{number}: no answer, logged"
+        if reached:
+            return _("#%(number)s: contact logged", number=number)
+        return _("#%(number)s: no answer, logged", number=number)
 
     return _do(number, "contact", log)
 
@@ -349,7 +365,11 @@ def checklist(number: int) -> ResponseReturnValue:
         asked = catalog.checklists.of(row.kinds, catalog.rules.rows).lines
         given = {line: form.get(f"answer-{n}", "") for n, line in enumerate(asked)}
         kept = handling.record(session, row, given, viewer.actor, asked=asked, now=now)
-        return f"#{number}: {kept} answer{'' if kept == 1 else 's'} kept" if kept else f"#{number}: nothing new"
+        if not kept:
+            return _("#%(number)s: nothing new", number=number)
+        if kept == 1:
+            return _("#%(number)s: 1 answer kept", number=number)
+        return _("#%(number)s: %(count)s answers kept", number=number, count=kept)
 
     return _do(number, "checklist", keep)
 
@@ -361,7 +381,7 @@ def merge(number: int) -> ResponseReturnValue:
     def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         into = _named(session, viewer)
         handling.merge(session, row, into, viewer.actor, catalog=runtime.current().catalog, now=now)
-        return f"#{number} is merged into #{into.number}"
+        return _("#%(number)s is merged into #%(other)s", number=number, other=into.number)
 
     return _do(number, "merge", give)
 
@@ -373,7 +393,7 @@ def link(number: int) -> ResponseReturnValue:
     def join(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         other = _named(session, viewer)
         handling.link(session, row, other, viewer.actor, now=now)
-        return f"#{number} and #{other.number} are linked"
+        return _("#%(number)s and #%(other)s are linked", number=number, other=other.number)
 
     return _do(number, "link", join)
 
@@ -382,7 +402,7 @@ def _named(session: Session, viewer: Person) -> Ticket:
     """The ticket that the form names. Raises Refused, Missing."""
     number = request.form.get("number", "").strip().lstrip("#")
     if not number.isdigit():
-        raise Refused("Give the number of the other ticket.")
+        raise Refused(_("Give the number of the other ticket."))
     other = queries.ticket(session, int(number), viewer.sites)
     if not may_read(viewer, other.kinds):
         abort(HTTPStatus.FORBIDDEN)
@@ -396,9 +416,10 @@ def reroute(number: int) -> ResponseReturnValue:
     def give(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         role = request.form.get("role", "")
         if role not in TEAMS:
-            raise Refused("Choose the team that shall have it.")
+            raise Refused(_("Choose the team that shall have it."))
         held = handling.reroute(session, row, Role(role), viewer.actor, catalog=runtime.current().catalog, now=now)
-        return f"#{held.number} is the {role}'s now: they are paged"
+        team = words.role_word(Role(role)).lower()
+        return _("#%(number)s is given to %(team)s: they are paged", number=held.number, team=team)
 
     return _do(number, "role", give)
 
@@ -410,7 +431,7 @@ def resolve(number: int) -> ResponseReturnValue:
     def close(session: Session, row: Ticket, viewer: Person, now: datetime) -> str:
         form = request.form
         tickets.resolve(session, row, form.get("outcome", ""), form.get("text", ""), viewer.actor, now=now)
-        return f"#{number} resolved"
+        return _("#%(number)s resolved", number=number)
 
     return _do(number, "resolve", close)
 
@@ -423,9 +444,9 @@ def reply(number: int) -> ResponseReturnValue:
         form = request.form
         nonce = form.get("nonce", "")
         if not nonce.isalnum():
-            raise Refused("That form was damaged on its way; send it again.")
+            raise Refused(_("That form was damaged on its way; send it again."))
         text, catalog = form.get("text", ""), runtime.current().catalog
         tickets.reply(session, row, text, nonce, viewer.actor, catalog=catalog, now=now)
-        return f"#{number}: text on its way"
+        return _("#%(number)s: text on its way", number=number)
 
     return _do(number, "reply", send)

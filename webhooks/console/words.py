@@ -10,7 +10,7 @@ from babel.dates import format_date
 from flask_babel import get_locale
 
 from notifier.core.business import quiet_span
-from notifier.core.states import MessageState, PlanState, TicketState
+from notifier.core.states import MessageState, PlanState
 from notifier.core.vocabulary import Channel, Role, Urgency
 from notifier.core.wording import say_time
 from notifier.runtime import current
@@ -57,11 +57,6 @@ MESSAGE_STATES = {
     MessageState.CANCELLED: "Cancelled",
     MessageState.EXPIRED: "Not sent, too late",
 }
-TICKET_STATES = {
-    TicketState.OPEN: "Nobody has it yet",
-    TicketState.ACKNOWLEDGED: "Taken",
-    TicketState.RESOLVED: "Resolved",
-}
 PLAN_TONES = {PlanState.PAUSED: "note", PlanState.ENDED: "routine", PlanState.DECEASED: "routine"}
 ACRONYMS = {"iv", "tpn", "ivig", "scig", "picc"}
 NEAR = timedelta(minutes=10)
@@ -100,6 +95,19 @@ def kinds(codes: list[str]) -> str:
 def plain(word: str) -> str:
     """`First dose` for first_dose, `IV antibiotic` for iv_antibiotic."""
     return _(readable(word))
+
+
+def step(key: str) -> str:
+    """A step of the journey: `Check in`, `Delivery: moved`; `Check in: no answer, reminder 1` for check_in.silence1."""
+    asked, _silence, rung = key.partition(".silence")
+    if rung.isdigit():
+        return _("%(step)s: no answer, reminder %(number)s", step=step(asked), number=rung)
+    return _(step_words(key))
+
+
+def step_words(key: str) -> str:
+    """The same in English, by which its translation is found."""
+    return readable(key.replace(".", ": "))
 
 
 def readable(word: str) -> str:
@@ -271,7 +279,12 @@ def why_failed(code: int | None, why: str | None) -> str:
     """What happened to a message, in words; Twilio's number is one step further."""
     if code:
         return _(current().catalog.failures.of(code).sentence)
-    return (why or "").removeprefix("call: ").replace("_", " ").replace("-", " ").capitalize()
+    return _(why_words(why)) if why else ""
+
+
+def why_words(why: str) -> str:
+    """A reason of the service's own in English, by which its translation is found."""
+    return why.removeprefix("call: ").replace("_", " ").replace("-", " ").capitalize()
 
 
 def by_way(channel: Channel) -> str:
@@ -284,6 +297,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kind": kind,
     "kinds": kinds,
     "plain": plain,
+    "step": step,
     "language": language,
     "phone": phone,
     "initials": initials,
