@@ -122,7 +122,7 @@ def every_page(browser: Browser, demo: Demo) -> None:
             page.goto(f"http://127.0.0.1:{demo.port}{path}")
             act(name, page)
             page.wait_for_load_state("networkidle") if name == "reports" else None
-            if page.locator("#stream").count():
+            if page.locator("#live").count():
                 page.get_by_text("Live · as of").wait_for()
             page.screenshot(path=DOCS / f"{name.replace(' ', '-')}-{look}.jpg", type="jpeg", quality=80)
         page.close()

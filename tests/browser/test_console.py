@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from notifier import access, runtime
 from notifier.core.states import TicketState
@@ -65,6 +65,20 @@ def test_a_ticket_arrives_on_an_open_board_by_itself(clinic: Clinic, nia: str, w
     clinic.acknowledged_by_click(otis.ticket, "bo")
     expect(page.locator(".row").first).to_contain_text("Bo Backup", timeout=3_000)
     expect(page.locator(".banner.is-alarm")).to_have_count(0)
+
+
+@pytest.mark.parametrize("late", ["console", "htmx"])
+def test_a_page_is_live_whichever_script_comes_late(clinic: Clinic, nia: str, window: Window, late: str) -> None:
+    page = window()
+    sign_in(page, clinic, nia)
+
+    def bring_late(route: Route) -> None:
+        page.wait_for_timeout(500)  # a slow line
+        route.continue_()
+
+    page.route(re.compile(rf"/{late}[^/]*\.js"), bring_late)
+    page.reload()
+    expect(page.locator("[data-said]")).to_have_text("Live · as of", timeout=3_000)
 
 
 def test_without_a_script_a_nurse_still_does_all_her_work(clinic: Clinic, nia: str, window: Window) -> None:
