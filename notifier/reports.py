@@ -62,9 +62,10 @@ def time_to_human(tickets: Sequence[TicketFacts]) -> list[Table]:
         if ticket.acknowledged_at:
             taken[ticket.urgency].append(minutes(ticket.acknowledged_at - ticket.opened_at))
         if reached := _reached(ticket):
-            by_urgency[ticket.urgency].append(minutes(reached - ticket.opened_at))
+            waited = minutes(reached - ticket.opened_at)
+            by_urgency[ticket.urgency].append(waited)
             if ticket.urgency.is_red:
-                by_role[ticket.role].append(minutes(reached - ticket.opened_at))
+                by_role[ticket.role].append(waited)
     urgencies = [urgency for urgency in Urgency if urgency is not Urgency.NONE]
     return [
         Table(

@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import DateTime, Text, and_, case, cast, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from notifier.core.states import EventState, MessageState
+from notifier.core.states import EventState, MessageState, PlanState
 from notifier.core.vocabulary import Channel, EventKind, Prompt, Role, Urgency
 from notifier.models import CareEvent, Message, Staff, TherapyPlan, Ticket
 from notifier.queries.scope import Sites, at
+
+UNDER_CARE = [state for state in PlanState if state not in (PlanState.ENDED, PlanState.DECEASED)]
 
 
 class TicketFacts(NamedTuple):
@@ -144,6 +146,6 @@ def taught_in_time(session: Session, sites: Sites, start: datetime, end: datetim
 def patients_served(session: Session, sites: Sites) -> int:
     """How many patients have a plan that is not over."""
     found = select(func.count(func.distinct(TherapyPlan.patient_id))).where(
-        TherapyPlan.state.not_in(("ended", "deceased")), *at(TherapyPlan.site_key, sites)
+        TherapyPlan.state.in_(UNDER_CARE), *at(TherapyPlan.site_key, sites)
     )
     return session.scalar(found) or 0
