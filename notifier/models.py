@@ -455,6 +455,9 @@ class Message(Base):
     language: Mapped[str] = mapped_column(String(16))
     values: Mapped[dict[str, str]] = mapped_column(SealedJSON, default=dict)
     body: Mapped[str | None] = mapped_column(Sealed)  # the words as they left, frozen at claim
+    template_version: Mapped[str | None] = mapped_column(
+        String(12)
+    )  # which words of the template, frozen with the body
     segments: Mapped[int | None]
     prompt: Mapped[Prompt | None] = mapped_column(word(Prompt))
     question: Mapped[str | None] = mapped_column(String(200))  # what is asked, whoever is asked and how often

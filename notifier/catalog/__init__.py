@@ -22,7 +22,7 @@ from notifier.core.phone import Manner
 from notifier.core.routing import LadderRung
 from notifier.core.triage import Rules
 from notifier.core.vocabulary import Channel, Rung, Topic, Urgency
-from notifier.core.wording import Template, fill, render
+from notifier.core.wording import Template, best_language, fill, render, version
 from notifier.errors import Misconfigured
 
 SHIPPED = Path(__file__).parent
@@ -77,6 +77,16 @@ class Catalog:
         message = self.messages[template]
         linked = self._linked(message.words(language, channel), language, values, alive)
         return render(message, language, {**values, **linked}, channel)
+
+    def version(self, template: str, language: str, channel: Channel) -> str | None:
+        """Which words a template, or the answer ack.FEVER, has now; None where it has none of its own."""
+        row = self.rules.rows.get(template.removeprefix("ack."))
+        if template.startswith("ack.") and row and row.reply:
+            return version(row.reply[best_language(row.reply, language)])
+        try:
+            return version(self.messages[template].words(language, channel))
+        except KeyError:
+            return None
 
     def fill(self, words: str, language: str, values: Mapping[str, str], alive: Container[str] = frozenset()) -> str:
         """Words of the triage table with their values and links, as a text. Raises KeyError for one without."""

@@ -1,5 +1,6 @@
 """What to say: a template, a language and values become a text message, or what a voice says on the phone."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,11 @@ class Template:
     def key_word(self, digit: str, language: str) -> str | None:
         """The word that a key stands for in this message, so that 1 is read as YES is. None: it stands for nothing."""
         return self.keys[best_language(self.keys, language)].get(digit) if self.keys else None
+
+
+def version(words: str) -> str:
+    """Six letters that stand for exactly these unfilled words: other words, another version."""
+    return hashlib.sha256(words.encode()).hexdigest()[:6]
 
 
 def best_language(known: Mapping[str, object], language: str) -> str:

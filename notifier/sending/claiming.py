@@ -174,6 +174,7 @@ def _take(
         "attempt_id": attempt_id,
         "attempts": n,
         "body": body,
+        "template_version": catalog.version(row.values.get("words", row.template), row.language, row.channel),
         "segments": None if is_call else segments,
     }
     claims.attempts.append(

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from notifier import access, runtime
 from notifier.core.states import TicketState
-from notifier.core.vocabulary import Role
-from notifier.models import HandOver, OnCallShift, Staff, Ticket
+from notifier.core.vocabulary import Channel, Role
+from notifier.models import HandOver, Message, OnCallShift, Staff, Ticket
 from tests.clinic import Clinic
 from tests.edges.test_console_door import PASSWORD, Visitor
 
@@ -45,6 +45,30 @@ def test_a_nurse_works_through_the_checklist_of_a_fever(people: Clinic) -> None:
     nia.sends(f"/tickets/{number}/checklist", **{"answer-0": "102.1 by mouth"})
     assert list(row(ivy.ticket).answers.values()) == ["102.1 by mouth"]
     assert "102.1 by mouth" in nia.opens(f"/tickets/{number}").get_data(as_text=True)
+
+
+def test_a_message_names_the_words_it_was_made_of_also_when_others_stand_there_now(people: Clinic) -> None:
+    ivy = people.active("Ivy")
+    people.delivery(ivy, "2026-11-27 10:00", "2026-11-27 12:00", Saline_flush_10_mL=28)
+    people.world.clock.passes(hours=12)
+    ivy.texts("FEVER")
+    with runtime.reading() as session:
+        first, *_ = session.scalars(
+            select(Message).where(Message.step.is_not(None), Message.body.is_not(None)).order_by(Message.sent_at)
+        )
+    catalog = runtime.current().catalog
+    assert first.template_version == catalog.version(first.template, first.language, first.channel)
+    nia, dee = Visitor(people).signs_in("nia@example.com"), Visitor(people).signs_in("dee@example.com")
+    page = f"/tickets/{ivy.ticket.number}"
+    assert f"{first.template} v{first.template_version}" in nia.opens(page).get_data(as_text=True)
+    assert f"v{first.template_version}" in nia.opens("/messages/catalogue").get_data(as_text=True)
+    answer = catalog.version("ack.FEVER", "en", Channel.SMS)
+    assert f"v{answer}" in nia.opens(page).get_data(as_text=True)
+    assert f"v{answer}" not in dee.opens(page).get_data(as_text=True), "a version tells what an answer was about"
+
+    with runtime.transaction() as session:
+        session.execute(update(Message).where(Message.id == first.id).values(template_version="0ld0ld"))
+    assert f"{first.template} v0ld0ld" in nia.opens(page).get_data(as_text=True)
 
 
 def test_no_link_changes_anything(people: Clinic) -> None:

@@ -25,6 +25,7 @@ class Version(NamedTuple):
     words: str
     segments: int
     alphabet: str
+    code: str  # as a ticket names it beside what was sent
 
 
 class Shown(NamedTuple):
@@ -78,7 +79,12 @@ def _messages(catalog: Catalog, site: Site | None, languages: list[str], now: da
     steps = [catalog.journeys.welcome, *catalog.journeys.steps]
     for key, template in catalog.messages.items():
         versions = [
-            _version(language, channel, wording.render(template, language, _values(site, language, now), channel))
+            _version(
+                language,
+                channel,
+                wording.render(template, language, _values(site, language, now), channel),
+                catalog.version(key, language, channel),
+            )
             for channel, words in ((Channel.SMS, template.text), (Channel.VOICE, template.voice))
             for language in languages
             if language in words
@@ -91,7 +97,12 @@ def _answers(catalog: Catalog, site: Site | None, languages: list[str], now: dat
     """The safe answers that leave by themselves, by what was told."""
     for code, row in catalog.rules.rows.items():
         versions = [
-            _version(language, Channel.SMS, wording.fill(row.reply[language], _values(site, language, now)))
+            _version(
+                language,
+                Channel.SMS,
+                wording.fill(row.reply[language], _values(site, language, now)),
+                catalog.version(f"ack.{code}", language, Channel.SMS),
+            )
             for language in languages
             if row.reply.get(language)
         ]
@@ -99,6 +110,6 @@ def _answers(catalog: Catalog, site: Site | None, languages: list[str], now: dat
             yield Shown(code, (), "", versions)
 
 
-def _version(language: str, channel: Channel, words: str) -> Version:
+def _version(language: str, channel: Channel, words: str, code: str | None) -> Version:
     count, alphabet = wording.segments(words)
-    return Version(language, channel, words, count, alphabet)
+    return Version(language, channel, words, count, alphabet, code or "")

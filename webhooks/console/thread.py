@@ -195,7 +195,16 @@ def _why_sent(message: Message, readable: bool) -> str:
     what = words.step(message.step) if message.step else ""
     if message.inbound_id:
         what = answer(message, readable)
-    return " · ".join(part for part in (what, to, _("by call") if message.channel is Channel.VOICE else "") if part)
+    origin = _origin(message) if readable else ""
+    return " · ".join(
+        part for part in (what, origin, to, _("by call") if message.channel is Channel.VOICE else "") if part
+    )
+
+
+def _origin(message: Message) -> str:
+    """`M16 v3f9a1c`: the template, and which words it had then; an answer's template stands before it in words."""
+    template = "" if message.inbound_id else message.template
+    return f"{template} v{message.template_version}".strip() if message.template_version else ""
 
 
 def answer(message: Message, readable: bool) -> str:
