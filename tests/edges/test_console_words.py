@@ -120,11 +120,11 @@ def nurses(clinic: Clinic) -> dict[str, Visitor]:
 
 
 def same_in_both(nurses: dict[str, Visitor], path: str) -> set[str]:
-    """What a page says with the same words in both languages: names, times, and what nobody translated."""
+    """What a page says with the same words in both languages, but for times and templates: what nobody translated."""
     english, spanish = (Read(nurses[code].opens(path).get_data(as_text=True)).said for code in ("en", "es"))
     assert len(english) > 3
     same = {phrase for phrase in english & spanish if re.search(r"[A-Za-z]{2}", phrase)}
-    return {phrase for phrase in same if not re.fullmatch(r"[\d:]+ [AP]M|#\d+ .+", phrase)} - BOTH
+    return {phrase for phrase in same if not re.fullmatch(r"[\d:]+ [AP]M|#\d+ .+|[\w.]+ v[0-9a-f]{6}", phrase)} - BOTH
 
 
 # The same word in both languages, or nobody's to translate: names, what the patient wrote, the pharmacy's own lists.
