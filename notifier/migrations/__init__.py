@@ -1,4 +1,4 @@
-"""The history of models.py. `notifier migrate` calls upgrade(); nothing else changes a schema."""
+"""The history of the models. `notifier migrate` calls upgrade(); nothing else changes a schema."""
 
 from pathlib import Path
 
