@@ -73,6 +73,8 @@ def _drain(lanes: Sequence[Lane]) -> float:
         return NEXT_LOOK
     if any(used[lane.name] >= wants[lane] for lane in shares):
         return 0.0  # its pace allows more, and there may be more
+    if orders and all(used[lane.name] < may for lane, (may, _) in granted.items()):
+        return 0.0  # nobody's pace is used up: that was all
     return max(PAUSE, min((wait for _, wait in granted.values()), default=0.0))
 
 
