@@ -377,10 +377,11 @@ def catalog() -> None:
 def catalog_check() -> None:
     """Check journeys, templates, links, ladders and lexicons; say file, key and what to write instead."""
     from notifier import catalog as shipped
-    from notifier.catalog import check
+    from notifier.catalog import check, check_rules
 
-    found = shipped.load(_own_catalog())
-    faults = check.faults(found)
+    own = _own_catalog()
+    found = shipped.load(own)
+    faults = [*check.faults(found), *check_rules.faults([shipped.SHIPPED, *([own] if own else [])])]
     for note in check.notes(found):
         click.echo(note, err=True)
     for fault in faults:

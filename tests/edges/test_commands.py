@@ -59,6 +59,14 @@ def test_a_catalog_of_ones_own_that_is_wrong_is_named(tmp_path: Path, name, cont
     assert told in result.stderr
 
 
+def test_a_phrase_that_two_rows_claim_is_named_before_a_nurse_signs_it(tmp_path: Path):
+    own = '[BILLING.words]\nen = ["moonlight sonata"]\n[FEVER.words]\nen = ["moonlight sonata"]\n'
+    (tmp_path / "triage.toml").write_text(own, encoding="utf-8")
+    result = run("catalog", "check", NOTIFIER_CATALOG=str(tmp_path))
+    assert result.exit_code == 1
+    assert "'moonlight sonata' is FEVER's too: leave it to one of them" in result.stdout
+
+
 @pytest.mark.parametrize("url", ["postgres://u@host/x", "mysql://u@host/x", "postgresql://u@host/x", "nonsense"])
 def test_a_database_that_we_do_not_speak_to_is_told_at_the_start(url):
     with pytest.raises(Misconfigured, match=r"DATABASE_URL must look like postgresql\+psycopg://"):
