@@ -333,15 +333,20 @@ def preview(patient: str) -> None:
     help='Measure against labelled {"text", "kinds", "urgency"} lines; print every miss.',
 )
 @click.option("--rules-alone", is_flag=True, help="Without the learned layer.")
+@click.option("--judged", is_flag=True, help="With train: first say how a layer does that has not seen some of them.")
 @refuses
-def triage(text: str | None, jsonl: bool, explain: bool, evaluate: Path | None, rules_alone: bool) -> None:
+def triage(
+    text: str | None, jsonl: bool, explain: bool, evaluate: Path | None, rules_alone: bool, judged: bool
+) -> None:
     """Understand a reply. With the word train for TEXT: learn anew from the labelled replies of the catalog."""
     from notifier import triaging
 
     if text == "train":
-        from notifier import training
-
-        for line in training.train(triaging.rules(_own_catalog(), learned=False)):
+        try:
+            from notifier import training
+        except ImportError as error:
+            raise NotifierError(f"training needs what `make dev` installs ({error.name}): run that first") from None
+        for line in training.train(triaging.rules(_own_catalog(), learned=False), judged=judged):
             click.echo(line)
         return
     rules = triaging.rules(_own_catalog(), learned=not rules_alone)

@@ -1,8 +1,8 @@
 """The learned layer: how much a text is like replies whose meaning people have told us.
 
-A regression over examples (kernel ridge): each speaks for or against each answer, the more the nearer it is to the text
-in meaning and in what the rules found. Those that speak are a part of the labelled replies, some of each situation; how
-loudly they speak was fitted to all of them. So the reason is always a few replies that one can read.
+Two halves, each right where the other errs. One compares: a regression over examples (kernel ridge), each of which
+speaks for or against each answer, the more the nearer it is to the text in meaning and in what the rules found. The
+other reads: a network tuned on the same replies. The reason given is always a few replies that one can read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from notifier.core.triage.vectors import Array, Encoder
+from notifier.core.triage.networks import Array, Encoder, Judge
 
 HEADS = ("red", "emergency", "care")  # the first answers; then one for each code
 NARROW = np.float32(1.2)  # how fast an example's word loses weight with distance
+JUDGED = np.float32(0.25)  # what the second half counts of the whole
 OF_RULES = np.float32(0.2)  # what one difference in the rules' findings counts, beside the whole meaning's 1
 
 
@@ -43,13 +44,9 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """The examples, and how loudly each speaks for each answer."""
+class Examples:
+    """Labelled replies, and how loudly each speaks for each answer."""
 
-    encoder: Encoder
-    limits: Limits
-    features: Mapping[str, int]
-    answers: Sequence[str]  # HEADS, then codes
     usual: Array  # each answer's score before any example has spoken
     axes: Array  # (512, 256): the directions in which replies differ
     vectors: Array  # (examples, 256)
@@ -58,7 +55,8 @@ class Learned:
     texts: Sequence[str]
 
     @cached_property
-    def _places(self) -> "Places":
+    def places(self) -> "Places":
+        """Where they lie."""
         return Places(self.vectors, self.marks)
 
     @cached_property
@@ -66,20 +64,13 @@ class Learned:
         """Which examples speak for a red flag."""
         return np.ascontiguousarray(self.voices[:, 0] > 0)
 
-    def opinion(self, text: str, found: Iterable[str]) -> Opinion:
-        """What the examples make of a plain text and of what the rules found in it."""
-        own = [self.features[name] for name in found if name in self.features]
-        weights = self._places.near(self.encoder.encode(text) @ self.axes, own)
-        scores = self.usual + weights @ self.voices
+    def heard(self, vector: Array, found: Sequence[int]) -> tuple[Array, tuple[str, ...]]:
+        """What they say of a text at `vector`: each answer's score, and the three that speak loudest of a red flag."""
+        weights = self.places.near(vector @ self.axes, found)
         spoke = weights * self._for_red
         nearest = np.argpartition(-spoke, min(3, len(spoke) - 1))[:3]
-        return Opinion(
-            red=float(scores[0]),
-            emergency=float(scores[1]),
-            care=float(scores[2]),
-            kinds={self.answers[n]: float(scores[n]) for n in np.argsort(-scores) if n > 2 and scores[n] > 0.1},
-            like=tuple(self.texts[n] for n in nearest[np.argsort(-spoke[nearest])]),
-        )
+        like = tuple(self.texts[n] for n in nearest[np.argsort(-spoke[nearest])])
+        return self.usual + weights @ self.voices, like
 
 
 class Places:
@@ -102,3 +93,33 @@ class Places:
         sizes = (vectors * vectors).sum(axis=1) + OF_RULES**2 * found.sum(axis=1)
         alike = 2 * (vectors @ self.vectors.T) + 2 * OF_RULES**2 * (found @ self.marks.astype(np.float32))
         return np.asarray(np.exp(-NARROW * (sizes[:, None] + self._sizes - alike)), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Both halves."""
+
+    limits: Limits
+    features: Mapping[str, int]
+    answers: Sequence[str]  # HEADS, then codes
+    encoder: Encoder
+    examples: Examples
+    judge: Judge
+
+    def opinion(self, text: str, found: Iterable[str]) -> Opinion:
+        """What the layer makes of a plain text and of what the rules found in it."""
+        own = [self.features[name] for name in found if name in self.features]
+        heard, like = self.examples.heard(self.encoder.encode(text), own)
+        scores = blended(heard, self.judge.scores(text, own))
+        return Opinion(
+            red=float(scores[0]),
+            emergency=float(scores[1]),
+            care=float(scores[2]),
+            kinds={self.answers[n]: float(scores[n]) for n in np.argsort(-scores) if n > 2 and scores[n] > 0.1},
+            like=like,
+        )
+
+
+def blended(heard: Array, judged: Array) -> Array:
+    """One score of both halves."""
+    return np.asarray(heard + JUDGED * (judged - heard), dtype=np.float32)

@@ -93,7 +93,8 @@ def _paged(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits:
 
 def _looked_at(reading: Reading, opinion: Opinion, text: Text, rules: Rules, limits: Limits) -> Reading:
     """A nurse looks, whatever else the text is."""
-    names = _named(opinion, rules, limits.add, red=False)
+    unreadable = reading.kinds == ("UNKNOWN",) and bool(reading.evidence)  # as the rules say
+    names = [] if unreadable else _named(opinion, rules, limits.add, red=False)
     seen = _with(reading, names or ([] if reading.ticket else ["UNKNOWN"]), opinion, text, rules, Urgency.SAME_DAY)
     return replace(seen, role=Role.NURSE, ticket=True, look=True)
 
