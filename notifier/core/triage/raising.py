@@ -18,6 +18,7 @@ VAGUE = frozenset(("UNKNOWN", "NOT_WELL"))
 _FOR_QUIET = QUIET | {"UNKNOWN"}
 MOST = 3  # codes that it names at once
 SURE = 0.05  # so much louder an alarm must be where the rules found another reason, and no code is likely
+LITTLE = 0.14  # of a need, where the rules know the text: less is none, and as little below 1 is surely one
 SHORT = 3  # words; so few, where a rule knows them, say what they say
 
 
@@ -57,15 +58,13 @@ def raised(reading: Reading, opinion: Opinion, text: Text, rules: Rules) -> Read
     if reading.intent in (Intent.OPT_OUT, Intent.OPT_IN):
         return reading
     seen_already = known and reading.ticket
-    doubtful = (
-        opinion.red >= limits.look * 2 and opinion.care >= limits.chatter if known else opinion.red >= limits.look
-    )
+    doubtful = opinion.red >= limits.look * 2 and opinion.care >= LITTLE if known else opinion.red >= limits.look
     if doubtful and not seen_already:
         return _looked_at(reading, opinion, text, rules, limits)
     if reading.kinds == ("UNKNOWN",):
         return _explained(reading, opinion, text, rules, limits)
     more = _with(reading, _named(opinion, rules, limits.add, red=False), opinion, text, rules)
-    if not more.ticket and opinion.care >= 1 - limits.chatter and len(text.words) > SHORT:
+    if not more.ticket and opinion.care >= 1 - LITTLE and len(text.words) > SHORT:
         return _with(reading, ["UNKNOWN"], opinion, text, rules)  # the rules are content, the examples are not
     return more
 
