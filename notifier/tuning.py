@@ -83,7 +83,6 @@ def _rule(steps: int) -> optax.GradientTransformation:
     pace = optax.join_schedules(
         [optax.linear_schedule(0, 1, WARM), optax.linear_schedule(1, SLOWEST, max(1, steps - WARM))], [WARM]
     )
-    fast = {name: "head" if name in ("head", "head_bias", "marks") else "rest" for name in _NAMES}
     return optax.chain(
         optax.clip_by_global_norm(CLIPPED),
         optax.partition(
@@ -91,7 +90,7 @@ def _rule(steps: int) -> optax.GradientTransformation:
                 "head": optax.adamw(lambda step: PACE * HEAD_PACE * pace(step), weight_decay=0.01),
                 "rest": optax.adamw(lambda step: PACE * pace(step), weight_decay=0.01),
             },
-            lambda weights: {name: fast[name] for name in weights},
+            lambda weights: {name: "head" if name in HEAD else "rest" for name in weights},
         ),
     )
 
@@ -100,7 +99,7 @@ LAYERED = (
     *("ask", "ask_bias", "join", "join_bias", "join_gain", "join_shift", "wide", "wide_bias", "narrow", "narrow_bias"),
     *("narrow_gain", "narrow_shift"),
 )
-_NAMES = (*LAYERED, "table", "places", "begin_gain", "begin_shift", "head", "head_bias", "marks")
+HEAD = ("head", "head_bias", "marks")  # what begins at nothing
 
 
 @partial(jax.jit, static_argnames="rule")
